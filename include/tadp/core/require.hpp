@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compile-time requirements of a model, one named struct each: the compiler prints the compared numbers as template
+// arguments and then one sentence that says what to change. docs/errors.md explains each under the struct's name.
+#pragma once
+
+#include "tadp/core/channels.hpp"
+
+#include <string_view>
+
+namespace tadp {
+
+/// The sentences, shared with the checks at load (where counts are dynamic).
+inline constexpr std::string_view sentence_head_accepts_features =
+    "the head was made for other feature channels than this backbone and prompt produce: change the head, or the parts of the PromptPolicy "
+    "(a Caption adds the text length to levels 1 and 2, AveragedEos one channel a class)";
+
+namespace require_detail {
+template <class Produced, class Expected>
+constexpr bool accepts() {
+  for (std::size_t i = 0; i < 4; ++i)
+    if (!counts_agree(Produced::counts[i], Expected::counts[i])) return false;
+  return true;
+}
+}  // namespace require_detail
+
+template <class Produced, class Expected>
+inline constexpr bool head_accepts = require_detail::accepts<Produced, Expected>();
+template <class Produced>
+inline constexpr bool head_accepts<Produced, any_channels> = true;
+
+template <class Produced, class Expected>
+struct head_accepts_features {
+  static_assert(head_accepts<Produced, Expected>,
+                "tadp: the head was made for other feature channels than this backbone and prompt produce: change the head, or the parts of "
+                "the PromptPolicy (a Caption adds the text length to levels 1 and 2, AveragedEos one channel a class); see docs/errors.md");
+  static constexpr bool met = true;
+};
+
+template <int TextWidth, int UNetContext>
+struct text_width_is_what_the_unet_takes {
+  static_assert(TextWidth == UNetContext,
+                "tadp: the text encoder's width is not the context width of the UNet: pair UNetOf<sd15_unet> with TextEncoderOf<clip_vit_l14>, "
+                "tiny with tiny, street with street; see docs/errors.md");
+  static constexpr bool met = true;
+};
+
+template <int Captions, int Modifiers>
+struct modifier_has_a_text_to_modify {
+  static_assert(Modifiers == 0 || Captions > 0,
+                "tadp: this PromptPolicy has a Modifier but no Caption for it to modify: add Caption, or remove Modifier; see docs/errors.md");
+  static constexpr bool met = true;
+};
+
+template <int Parts>
+struct prompt_has_a_text {
+  static_assert(Parts > 0, "tadp: this PromptPolicy gives the UNet no text at all: add Caption, AveragedEos or Null; see docs/errors.md");
+  static constexpr bool met = true;
+};
+
+template <int Unique, int Parts>
+struct prompt_parts_are_unique {
+  static_assert(Unique == Parts, "tadp: a part stands twice in this PromptPolicy: name each part once; see docs/errors.md");
+  static constexpr bool met = true;
+};
+
+}  // namespace tadp

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// A planned pass: a list of operations whose buffers were laid out in one arena from their last reads, to be replayed.
+// Replaying allocates nothing. Slices are views, and a concatenation is written in place by whoever makes its parts.
+#pragma once
+
+#include "tadp/exec/op.hpp"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace tadp {
+
+/// The result of an operation that has been noted, not run.
+struct PlannedValue {
+  int id = -1;
+  FeatureShape shape{};
+  explicit operator bool() const { return id >= 0; }
+};
+
+template <class Device>
+class Plan {
+ public:
+  Plan(Device device, ParameterList const* list, float const* weights) : device_(std::move(device)), list_(list), weights_(weights) {}
+
+  /// A buffer that the caller fills before each run; lives through the whole pass.
+  PlannedValue input(FeatureShape const& shape) {
+    PlannedValue const v = make(shape);
+    slots_.back().first = -1;
+    slots_.back().kept = true;
+    return v;
+  }
+  /// Memory of somebody else, that stays where it is.
+  PlannedValue bound(ConstFeatures<Device> view) {
+    PlannedValue const v = make(view.shape);
+    // Never written: no operation has a bound value as a result.
+    slots_.back().view = {const_cast<float*>(view.data), view.shape, view.pixel_stride};
+    slots_.back().external = true;
+    return v;
+  }
+  template <Operation Op>
+  std::array<PlannedValue, Op::outputs> apply(Op op, std::span<PlannedValue const> in) {
+    std::array<FeatureShape, max_op_inputs> shapes{};
+    for (std::size_t i = 0; i < in.size(); ++i) shapes[i] = in[i].shape;
+    auto const out_shapes = op.out_shapes(std::span<FeatureShape const>(shapes.data(), in.size()));
+    auto step = std::make_unique<StepOf<Op>>(std::move(op));
+    int const at = static_cast<int>(steps_.size());
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      step->in[i] = in[i].id;
+      if (in[i]) read(in[i].id, at);
+    }
+    std::array<PlannedValue, Op::outputs> out;
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] = make(out_shapes[i]);
+      slots_.back().first = slots_.back().last = at;
+      step->out[i] = out[i].id;
+    }
+    steps_.push_back(std::move(step));
+    return out;
+  }
+  PlannedValue slice(PlannedValue v, index_t first, index_t count) {
+    PlannedValue const part = make(v.shape.with_channels(count));
+    slots_.back().parent = v.id;
+    slots_.back().channel = first;
+    return part;
+  }
+  /// Parts side by side on the channels. A part that is free to live in a slice of the whole is written there by its
+  /// maker; the others are copied.
+  PlannedValue concatenate(std::span<PlannedValue const> parts) {
+    index_t channels = 0;
+    for (PlannedValue const& part : parts) channels += part.shape.c();
+    PlannedValue const whole = make(parts[0].shape.with_channels(channels));
+    int const now = static_cast<int>(steps_.size());
+    int first = now, last = now;
+    channels = 0;
+    for (PlannedValue const& part : parts) {
+      Slot& slot = slots_[index(part.id)];
+      if (slot.parent < 0 && !slot.external && !slot.kept) {
+        slot.parent = whole.id;
+        slot.channel = channels;
+        first = std::min(first, slot.first);
+        last = std::max(last, slot.last);
+      } else {
+        int const at = static_cast<int>(steps_.size());
+        PlannedValue const target = slice(whole, channels, part.shape.c());
+        read(part.id, at);
+        auto step = std::make_unique<CopyStep>();
+        step->in[0] = part.id;
+        step->out[0] = target.id;
+        steps_.push_back(std::move(step));
+        last = std::max(last, at);
+      }
+      channels += part.shape.c();
+    }
+    slots_[index(whole.id)].first = first;
+    slots_[index(whole.id)].last = last;
+    return whole;
+  }
+  PlannedValue keep(PlannedValue v) {
+    slots_[index(root(v.id))].kept = true;
+    slots_[index(v.id)].kept = true;
+    return v;
+  }
+
+  /// Lays out the arena. No operation may be added afterwards.
+  void finish() {
+    int const steps = static_cast<int>(steps_.size());
+    std::vector<int> roots;
+    for (int id = 0; id < static_cast<int>(slots_.size()); ++id) {
+      Slot& slot = slots_[index(id)];
+      if (slot.parent >= 0) {
+        Slot& top = slots_[index(root(id))];
+        if (slot.first >= 0) top.first = std::min(top.first, slot.first);
+        top.last = std::max(top.last, slot.last);
+        top.kept = top.kept || slot.kept;
+      } else if (!slot.external) {
+        roots.push_back(id);
+      }
+    }
+    for (int id : roots)
+      if (slots_[index(id)].kept) slots_[index(id)].last = steps;
+    place(roots);
+    arena_ = Tensor<float, 1, Device>(device_, Shape<1>{{arena_floats_}});
+    for (int id = 0; id < static_cast<int>(slots_.size()); ++id) resolve(id);
+    for (auto& step : steps_) step->bind(*this);
+  }
+
+  /// One pass over the list. `progress(done, total)` is called between operations and may throw to stop.
+  template <class Progress>
+  void run(Device& device, Progress const& progress) const {
+    std::size_t done = 0;
+    for (auto const& step : steps_) {
+      step->run(device);
+      progress(++done, steps_.size());
+    }
+  }
+  void run(Device& device) const {
+    run(device, [](std::size_t, std::size_t) {});
+  }
+
+  Features<Device> view(PlannedValue v) const { return slots_[index(v.id)].view; }
+  index_t arena_floats() const { return arena_floats_; }
+  std::size_t operations() const { return steps_.size(); }
+  /// Floats that all buffers would take without sharing.
+  index_t unshared_floats() const {
+    index_t total = 0;
+    for (Slot const& slot : slots_)
+      if (slot.parent < 0 && !slot.external) total += slot.shape.count();
+    return total;
+  }
+  Device& device() { return device_; }
+
+ private:
+  struct Slot {
+    FeatureShape shape{};
+    int first = 0, last = 0;  // operations that write it first and read it last; first = -1: an input
+    int parent = -1;          // the slot that this one is a slice of
+    index_t channel = 0;      // its first channel there
+    index_t offset = 0;
+    bool kept = false, external = false;
+    Features<Device> view{};
+  };
+  struct Step {
+    virtual ~Step() = default;
+    virtual void run(Device& device) const = 0;
+    void bind(Plan const& plan) {
+      for (std::size_t i = 0; i < in.size(); ++i)
+        if (in[i] >= 0) operands.in[i] = plan.slots_[index(in[i])].view;
+      for (std::size_t i = 0; i < out.size(); ++i)
+        if (out[i] >= 0) operands.out[i] = plan.slots_[index(out[i])].view;
+      operands.list = plan.list_;
+      operands.weights = plan.weights_;
+    }
+    std::array<int, max_op_inputs> in = filled<max_op_inputs>();
+    std::array<int, max_op_outputs> out = filled<max_op_outputs>();
+    Operands<Device> operands;
+
+    template <int N>
+    static constexpr std::array<int, N> filled() {
+      std::array<int, N> a{};
+      a.fill(-1);
+      return a;
+    }
+  };
+  template <class Op>
+  struct StepOf final : Step {
+    explicit StepOf(Op o) : op(std::move(o)) {}
+    void run(Device& device) const override { op.forward(device, this->operands); }
+    Op op;
+  };
+
+  struct CopyStep final : Step {
+    void run(Device& device) const override { copy(device, this->operands.in[0], this->operands.out[0]); }
+  };
+
+  static constexpr std::size_t index(int id) { return static_cast<std::size_t>(id); }
+  PlannedValue make(FeatureShape const& shape) {
+    slots_.push_back({.shape = shape});
+    return {static_cast<int>(slots_.size()) - 1, shape};
+  }
+  int root(int id) const {
+    while (slots_[index(id)].parent >= 0) id = slots_[index(id)].parent;
+    return id;
+  }
+  void read(int id, int step) {
+    for (;; id = slots_[index(id)].parent) {
+      slots_[index(id)].last = std::max(slots_[index(id)].last, step);
+      if (slots_[index(id)].parent < 0) return;
+    }
+  }
+  /// Largest first, each at the lowest place that no buffer alive at the same time takes.
+  void place(std::vector<int>& roots) {
+    std::stable_sort(roots.begin(), roots.end(), [&](int a, int b) { return slots_[index(a)].shape.count() > slots_[index(b)].shape.count(); });
+    std::vector<int> placed;
+    for (int id : roots) {
+      Slot& slot = slots_[index(id)];
+      index_t const floats = (slot.shape.count() + 15) / 16 * 16;
+      std::vector<std::pair<index_t, index_t>> taken;
+      for (int other : placed) {
+        Slot const& o = slots_[index(other)];
+        if (o.first <= slot.last && slot.first <= o.last) taken.emplace_back(o.offset, o.offset + (o.shape.count() + 15) / 16 * 16);
+      }
+      std::sort(taken.begin(), taken.end());
+      index_t at = 0;
+      for (auto const& [begin, end] : taken) {
+        if (at + floats <= begin) break;
+        at = std::max(at, end);
+      }
+      slot.offset = at;
+      arena_floats_ = std::max(arena_floats_, at + floats);
+      placed.push_back(id);
+    }
+  }
+  void resolve(int id) {
+    Slot& slot = slots_[index(id)];
+    if (slot.external) return;
+    index_t channel = 0;
+    int top = id;
+    for (; slots_[index(top)].parent >= 0; top = slots_[index(top)].parent) channel += slots_[index(top)].channel;
+    Slot const& whole = slots_[index(top)];
+    float* const base = whole.external ? whole.view.data : arena_.data() + whole.offset;
+    slot.view = {base + channel, slot.shape, whole.external ? whole.view.pixel_stride : whole.shape.c()};
+  }
+
+  Device device_;
+  ParameterList const* list_;
+  float const* weights_;
+  std::vector<Slot> slots_;
+  std::vector<std::unique_ptr<Step>> steps_;
+  Tensor<float, 1, Device> arena_;
+  index_t arena_floats_ = 0;
+};
+
+}  // namespace tadp

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrix products C = A B on the processor: packed panels, one register tile, any source of A and B that can pack itself.
+// An element's sum always runs over k in the same blocks, so its bytes depend neither on the batch nor on the threads.
+#pragma once
+
+#include "tadp/device/cpu.hpp"
+#include "tadp/kernels/cpu_vector.hpp"
+
+#include <algorithm>
+
+namespace tadp {
+inline namespace TADP_ISA {
+namespace gemm_detail {
+
+// GCC and clang vectors: one operator text for every instruction set.
+#if defined(__AVX512F__)
+inline constexpr int vector_floats = 16, tile_rows = 12;
+#elif defined(__AVX2__)
+inline constexpr int vector_floats = 8, tile_rows = 6;
+#else
+inline constexpr int vector_floats = 4, tile_rows = 4;
+#endif
+inline constexpr int tile_vectors = 2, tile_columns = tile_vectors * vector_floats;
+using Vector [[gnu::vector_size(vector_floats * 4)]] = float;
+using Vector8 [[gnu::vector_size(32)]] = float;
+
+inline constexpr index_t k_block = 256;
+alignas(64) inline constexpr float zeros[static_cast<std::size_t>(k_block) + 16] = {};
+
+template <class V>
+[[gnu::always_inline]] inline void load_to(V& v, float const* p) {
+  __builtin_memcpy(&v, p, sizeof(V));
+}
+template <class V>
+[[gnu::always_inline]] inline void store_from(float* p, V const& v) {
+  __builtin_memcpy(p, &v, sizeof(V));
+}
+
+[[gnu::always_inline]] inline void transpose8(Vector8 (&r)[8]) {
+  Vector8 t[8], s[8];
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    s[i] = __builtin_shufflevector(t[i], t[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+    s[i + 1] = __builtin_shufflevector(t[i], t[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    s[i + 2] = __builtin_shufflevector(t[i + 1], t[i + 3], 0, 1, 8, 9, 4, 5, 12, 13);
+    s[i + 3] = __builtin_shufflevector(t[i + 1], t[i + 3], 2, 3, 10, 11, 6, 7, 14, 15);
+  }
+  for (int i = 0; i < 4; ++i) {
+    r[i] = __builtin_shufflevector(s[i], s[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    r[i + 4] = __builtin_shufflevector(s[i], s[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+}
+
+/// dst[k * R + r] = rows[r][k]: R rows side by side. Stores whole groups of 8 in order of k, so the last store of a
+/// panel may run up to 7 floats past it: panels are packed in order and their buffer has that slack.
+template <int R>
+void interleave(float const* const (&rows)[R], index_t length, float* dst) {
+  constexpr int groups = (R + 7) / 8;
+  index_t k = 0;
+  for (; k + 8 <= length; k += 8) {
+    Vector8 t[groups][8];
+    for (int g = 0; g < groups; ++g) {
+      for (int r = 0; r < 8; ++r) {
+        if (g * 8 + r < R)
+          load_to(t[g][r], rows[g * 8 + r] + k);
+        else
+          t[g][r] = Vector8{};
+      }
+      transpose8(t[g]);
+    }
+    for (int j = 0; j < 8; ++j)
+      for (int g = 0; g < groups; ++g) store_from(dst + (k + j) * R + g * 8, t[g][j]);
+  }
+  for (; k < length; ++k)
+    for (int r = 0; r < R; ++r) dst[k * R + r] = rows[r][k];
+}
+
+/// c[tile_rows][ldc] (+)= a[k][tile_rows] * b[k][tile_columns].
+[[gnu::always_inline]] inline void multiply_tile(index_t k, float const* a, float const* b, float* c, index_t ldc, bool accumulate) {
+  Vector sum[tile_rows][tile_vectors] = {};
+  for (index_t p = 0; p < k; ++p, a += tile_rows, b += tile_columns) {
+    Vector column[tile_vectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < tile_vectors; ++j) load_to(column[j], b + j * vector_floats);
+#pragma GCC unroll 16
+    for (int i = 0; i < tile_rows; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < tile_vectors; ++j) sum[i][j] += a[i] * column[j];
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < tile_rows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < tile_vectors; ++j) {
+      float* const target = c + i * ldc + j * vector_floats;
+      if (accumulate) {
+        Vector before;
+        load_to(before, target);
+        sum[i][j] += before;
+      }
+      store_from(target, sum[i][j]);
+    }
+}
+
+constexpr index_t round_up(index_t value, index_t step) { return (value + step - 1) / step * step; }
+
+/// Floats that `count` rows (columns) of one k block take when packed in panels of R.
+template <int R>
+constexpr index_t panel_floats(index_t count, index_t k) {
+  return round_up(count, R) * k + 16;
+}
+
+template <int R, class Source>
+void pack_panels(Source const& source, index_t first, index_t count, index_t k0, index_t k, float* dst) {
+  for (index_t i = 0; i < count; i += R) {
+    source.template pack<R>(first + i, std::min<index_t>(R, count - i), k0, k, dst);
+    dst += R * k;
+  }
+}
+
+/// c (+)= packed a (rows x k) * packed b (k x columns); c has room for whole tiles.
+inline void multiply_panels(index_t rows, index_t columns, index_t k, float const* a, float const* b, float* c, index_t ldc,
+                            bool accumulate) {
+  for (index_t j = 0; j < columns; j += tile_columns)
+    for (index_t i = 0; i < rows; i += tile_rows)
+      multiply_tile(k, a + i * k, b + j * k, c + i * ldc + j, ldc, accumulate);
+}
+
+}  // namespace gemm_detail
+
+/// Rows of a matrix as rows of A (or columns of B): element (i, k) at data[i * stride + k].
+struct RowsOf {
+  float const* data;
+  index_t stride;
+
+  template <int R>
+  void pack(index_t first, index_t count, index_t k0, index_t k, float* dst) const {
+    float const* rows[R];
+    for (int r = 0; r < R; ++r) rows[r] = r < count ? data + (first + r) * stride + k0 : gemm_detail::zeros;
+    gemm_detail::interleave<R>(rows, k, dst);
+  }
+};
+
+/// The transposed of a matrix: element (i, k) at data[k * stride + i].
+struct ColumnsOf {
+  float const* data;
+  index_t stride;
+
+  template <int R>
+  void pack(index_t first, index_t count, index_t k0, index_t k, float* dst) const {
+    float const* source = data + k0 * stride + first;
+    if (count == R) {
+      for (index_t p = 0; p < k; ++p, source += stride, dst += R) std::memcpy(dst, source, R * sizeof(float));
+      return;
+    }
+    for (index_t p = 0; p < k; ++p, source += stride, dst += R)
+      for (index_t r = 0; r < R; ++r) dst[r] = r < count ? source[r] : 0.0F;
+  }
+};
+
+/// B packed once and multiplied many times by one thread (keys and values of attention).
+class PackedB {
+ public:
+  static index_t floats(index_t columns, index_t k) {
+    return gemm_detail::round_up(columns, gemm_detail::tile_columns) * k + 16;
+  }
+  template <class B>
+  PackedB(B const& b, index_t columns, index_t k, float* buffer) : columns_(columns), k_(k), data_(buffer) {
+    using namespace gemm_detail;
+    for (index_t k0 = 0; k0 < k; k0 += k_block)
+      pack_panels<tile_columns>(b, 0, columns, k0, std::min(k_block, k - k0), buffer + k0 * round_up(columns, tile_columns));
+  }
+
+  static index_t scratch_floats(index_t rows) {
+    return gemm_detail::panel_floats<gemm_detail::tile_rows>(rows, gemm_detail::k_block);
+  }
+  /// c[rows][ldc] (+)= a b; c has room for whole tiles of rows and columns (see padded_rows, padded_columns).
+  template <class A>
+  void multiply(A const& a, index_t rows, float* c, index_t ldc, float* scratch, bool accumulate = false) const {
+    using namespace gemm_detail;
+    for (index_t k0 = 0; k0 < k_; k0 += k_block) {
+      index_t const k = std::min(k_block, k_ - k0);
+      pack_panels<tile_rows>(a, 0, rows, k0, k, scratch);
+      multiply_panels(rows, columns_, k, scratch, data_ + k0 * round_up(columns_, tile_columns), c, ldc, accumulate || k0 > 0);
+    }
+  }
+  static index_t padded_rows(index_t rows) { return gemm_detail::round_up(rows, gemm_detail::tile_rows); }
+  static index_t padded_columns(index_t columns) { return gemm_detail::round_up(columns, gemm_detail::tile_columns); }
+
+ private:
+  index_t columns_, k_;
+  float const* data_;
+};
+
+/// store(i, j, count, values) for pieces of rows of C = A B; A is rows x k, B is k x columns.
+template <class A, class B, class Store>
+void gemm(ThreadPool& pool, index_t rows, index_t columns, index_t k, A const& a, B const& b, Store const& store) {
+  using namespace gemm_detail;
+  if (rows <= 0 || columns <= 0) return;
+  index_t row_block = 240, column_block = 192;
+  // Small products: smaller blocks, so that every thread has work. The sums do not depend on the blocks.
+  auto const tasks = [&] { return ((rows + row_block - 1) / row_block) * ((columns + column_block - 1) / column_block); };
+  while (pool.size() > 1 && tasks() < 3 * pool.size() && column_block > 32) column_block /= 2;
+  while (pool.size() > 1 && tasks() < 3 * pool.size() && row_block > 60) row_block /= 2;
+  column_block = std::min(column_block, round_up(columns, tile_columns));
+  row_block = std::min(row_block, round_up(rows, tile_rows));
+  column_block = round_up(column_block, tile_columns);
+  row_block = round_up(row_block, tile_rows);
+  index_t const row_blocks = (rows + row_block - 1) / row_block, column_blocks = (columns + column_block - 1) / column_block;
+  index_t const depth = std::min(k, k_block);
+  index_t const a_floats = panel_floats<tile_rows>(row_block, depth), b_floats = panel_floats<tile_columns>(column_block, depth);
+  pool.run(row_blocks * column_blocks, [&](index_t task, int worker) {
+    index_t const i0 = task / column_blocks * row_block, j0 = task % column_blocks * column_block;
+    index_t const m = std::min(row_block, rows - i0), n = std::min(column_block, columns - j0);
+    float* const packed_a = pool.scratch(worker, a_floats + b_floats + row_block * column_block + 64);
+    float* const packed_b = packed_a + round_up(a_floats, 16);
+    float* const c = packed_b + round_up(b_floats, 16);
+    for (index_t k0 = 0; k0 < k; k0 += k_block) {
+      index_t const kc = std::min(k_block, k - k0);
+      pack_panels<tile_columns>(b, j0, n, k0, kc, packed_b);
+      pack_panels<tile_rows>(a, i0, m, k0, kc, packed_a);
+      multiply_panels(m, n, kc, packed_a, packed_b, c, column_block, k0 > 0);
+    }
+    for (index_t i = 0; i < m; ++i) store(i0 + i, j0, n, static_cast<float const*>(c + i * column_block));
+  });
+}
+
+}  // namespace TADP_ISA
+}  // namespace tadp
