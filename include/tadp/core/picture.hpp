@@ -24,6 +24,13 @@ struct PictureView {
   }
 };
 
+/// Numbers of somebody else that a network can read as they are: (height, width, 3) without gaps, RGB, normalised.
+struct NormalisedView {
+  float const* data = nullptr;
+  int width = 0;
+  int height = 0;
+};
+
 /// An owned picture, (height, width, 3) bytes, RGB.
 struct Picture {
   int width = 0;

@@ -4,10 +4,11 @@
 #pragma once
 
 #include "tadp/core/random.hpp"
+#include "tadp/device/threads.hpp"
 #include "tadp/exec/parameters.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <span>
 #include <string_view>
 
 namespace tadp {
@@ -38,7 +39,10 @@ inline double gain(std::string_view key) {
 class HashStream {
  public:
   HashStream(std::string_view key, std::uint64_t global_seed) : seed_(hash_detail::fnv1a(key) ^ (global_seed * golden_gamma)) {}
-  double unit(index_t i) const { return static_cast<double>(random_bits(seed_, static_cast<std::uint64_t>(i)) >> 40) / 16777216.0 - 0.5; }
+  double unit(index_t i) const {
+    // 24 bits: they fit the narrow conversion, which every instruction set has as a vector.
+    return static_cast<double>(static_cast<std::int32_t>(random_bits(seed_, static_cast<std::uint64_t>(i)) >> 40)) / 16777216.0 - 0.5;
+  }
   float uniform(index_t i, double low, double high) const { return static_cast<float>(low + (high - low) * (unit(i) + 0.5)); }
 
  private:
@@ -54,32 +58,63 @@ inline std::vector<std::uint8_t> hash_labels(std::string_view key, index_t n, in
   return labels;
 }
 
-/// The rule's values of one parameter, in checkpoint order.
-inline void hash_values(ParameterSpec const& spec, std::uint64_t seed, float* out) {
-  std::string_view const key = spec.name;
-  HashStream const stream(key, seed);
+namespace hash_detail {
+
+/// value = base + scale * unit, in double, rounded once.
+struct Affine {
   double base = 0.0, scale = 0.2;
+};
+inline Affine affine_of(ParameterSpec const& spec) {
+  std::string_view const key = spec.name;
   if (spec.shape.size() >= 2) {
     double const fan_in = key.ends_with("embedding.weight") ? 1.0 : static_cast<double>(spec.count / spec.shape[0]);
-    scale = (std::sqrt(12.0) * hash_detail::gain(key)) / std::sqrt(fan_in);
-  } else if (key.ends_with(".weight") || key.ends_with("running_var")) {
-    base = 1.0;
+    return {0.0, (std::sqrt(12.0) * gain(key)) / std::sqrt(fan_in)};
   }
-  for (index_t i = 0; i < spec.count; ++i) out[i] = static_cast<float>(base + scale * stream.unit(i));
+  return {key.ends_with(".weight") || key.ends_with("running_var") ? 1.0 : 0.0, 0.2};
 }
 
-/// Fills every parameter of a list by the rule.
+/// Elements first, first + stride ... of a stream; a loop that compilers turn into vectors.
+inline void fill_strided(HashStream const& stream, Affine const& affine, index_t first, index_t stride, index_t count, float* out) {
+  for (index_t i = 0; i < count; ++i) out[i] = static_cast<float>(affine.base + affine.scale * stream.unit(first + i * stride));
+}
+
+/// Row `r` of the outermost axis in the order of memory: a convolution is channels-last there.
+inline void fill_row(ParameterSpec const& spec, HashStream const& stream, Affine const& affine, index_t r, float* out) {
+  index_t const row = spec.count / spec.shape[0];
+  bool const reordered = spec.shape.size() == 4 && spec.shape[2] * spec.shape[3] > 1;
+  index_t const positions = reordered ? spec.shape[2] * spec.shape[3] : 1, in = row / positions;
+  for (index_t p = 0; p < positions; ++p) fill_strided(stream, affine, r * row + p, positions, in, out + p * in);
+}
+
+}  // namespace hash_detail
+
+/// The rule's values of one parameter, in checkpoint order.
+inline void hash_values(ParameterSpec const& spec, std::uint64_t seed, float* out) {
+  hash_detail::fill_strided(HashStream(spec.name, seed), hash_detail::affine_of(spec), 0, 1, spec.count, out);
+}
+
+/// Fills every parameter of a list by the rule, on the threads of a pool: the real model has 1e9 of them.
 template <class Device>
-void fill_by_hash(Weights<Device>& weights, std::uint64_t seed) {
-  std::vector<float> checkpoint, memory;
+void fill_by_hash(Weights<Device>& weights, std::uint64_t seed, ThreadPool& threads) {
+  constexpr index_t block = 1 << 18;
   for (std::size_t i = 0; i < weights.list().specs().size(); ++i) {
     ParameterSpec const& spec = weights.list().specs()[i];
-    checkpoint.resize(static_cast<std::size_t>(spec.count));
-    memory.resize(checkpoint.size());
-    hash_values(spec, seed, checkpoint.data());
-    to_channels_last(spec, checkpoint.data(), memory.data());
-    weights.device().copy_from_host(weights.data(ParameterId{static_cast<int>(i)}), memory.data(), memory.size() * sizeof(float));
+    HashStream const stream(spec.name, seed);
+    auto const affine = hash_detail::affine_of(spec);
+    float* const memory = weights.data(ParameterId{static_cast<int>(i)});
+    index_t const row = spec.count / spec.shape[0], rows = std::max<index_t>(1, block / row);
+    threads.run((spec.shape[0] + rows - 1) / rows, [&](index_t task, int worker) {
+      index_t const first = task * rows, count = std::min(rows, spec.shape[0] - first);
+      float* const buffer = threads.scratch(worker, rows * row);
+      for (index_t r = 0; r < count; ++r) hash_detail::fill_row(spec, stream, affine, first + r, buffer + r * row);
+      weights.device().copy_from_host(memory + first * row, buffer, static_cast<std::size_t>(count * row) * sizeof(float));
+    });
   }
+}
+template <class Device>
+void fill_by_hash(Weights<Device>& weights, std::uint64_t seed) {
+  ThreadPool alone(1);
+  fill_by_hash(weights, seed, alone);
 }
 
 }  // namespace tadp
