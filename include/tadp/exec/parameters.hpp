@@ -6,6 +6,7 @@
 #include "tadp/core/error.hpp"
 #include "tadp/core/tensor.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>

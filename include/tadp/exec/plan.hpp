@@ -61,8 +61,10 @@ class Plan {
   }
   PlannedValue slice(PlannedValue v, index_t first, index_t count) {
     PlannedValue const part = make(v.shape.with_channels(count));
-    slots_.back().parent = v.id;
-    slots_.back().channel = first;
+    Slot& slot = slots_.back();
+    slot.parent = v.id;
+    slot.channel = first;
+    slot.first = slot.last = slots_[index(v.id)].first;  // a view by itself prolongs no life
     return part;
   }
   /// Parts side by side on the channels. A part that is free to live in a slice of the whole is written there by its
@@ -73,6 +75,7 @@ class Plan {
     PlannedValue const whole = make(parts[0].shape.with_channels(channels));
     int const now = static_cast<int>(steps_.size());
     int first = now, last = now;
+    slots_.back().first = slots_.back().last = now;
     channels = 0;
     for (PlannedValue const& part : parts) {
       Slot& slot = slots_[index(part.id)];

@@ -228,7 +228,7 @@ class TapeContext {
   };
   template <class Op>
   struct OpNode final : Node {
-    OpNode(Op o, std::vector<Value> i, std::vector<Value> out) : Node(std::move(i), std::move(out)), op(std::move(o)) {}
+    OpNode(Op operation, std::vector<Value> i, std::vector<Value> o) : Node(std::move(i), std::move(o)), op(std::move(operation)) {}
     void backward(TapeContext& context) override {
       Gradients<Device> g;
       g.list = &context.weights_->list();
@@ -274,10 +274,10 @@ class TapeContext {
       std::size_t const base = context.nodes_.size();
       std::uint64_t const site_after = std::exchange(context.site_, site);
       bool const again_before = std::exchange(context.again_, true);
-      auto out = block(context, std::span<Value const>(this->in));
+      auto const results = block(context, std::span<Value const>(this->in));
       for (std::size_t i = 0; i < this->out.size(); ++i)
-        if (this->out[i] && this->out[i].slot->has_gradient() && out[i].slot->learns)
-          accumulate(context.device(), 1.0F, ConstFeatures<Device>(this->out[i].slot->gradient()), out[i].slot->gradient());
+        if (this->out[i] && this->out[i].slot->has_gradient() && results[i].slot->learns)
+          accumulate(context.device(), 1.0F, ConstFeatures<Device>(this->out[i].slot->gradient()), results[i].slot->gradient());
       context.go_back(base);
       context.site_ = site_after;
       context.again_ = again_before;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tadp/heads/fpn.hpp"
+#include "tadp/ops/loss.hpp"
 
 #include <cmath>
 
@@ -62,6 +63,20 @@ struct SegmentationOf {
     std::vector<std::vector<Unit>> scales_;
     Conv2d conv_seg_;
   };
+
+  /// What a picture's answer is: one label a pixel of the batch, (N, height, width), on the device.
+  struct Target {
+    std::uint8_t const* labels = nullptr;
+    index_t height = 0, width = 0;
+    Average average = Average::all_pixels;
+  };
+  /// Cross-entropy of the logits resized to the labels (spec 5.1).
+  template <class Ctx>
+  static typename Ctx::Value loss(Ctx& ctx, typename Ctx::Value const& logits, Target const& target) {
+    auto const full = resize_bilinear_to(ctx, logits, target.height, target.width);
+    ctx.note("seg.logits_resized", full);
+    return ctx.apply(CrossEntropyOp{target.average, target.labels}, {full})[0];
+  }
 };
 
 /// The paper's default: ADE20K's 150 classes.

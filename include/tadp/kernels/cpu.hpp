@@ -7,5 +7,7 @@
 #include "tadp/kernels/cpu_conv.hpp"
 #include "tadp/kernels/cpu_loss.hpp"
 #include "tadp/kernels/cpu_norm.hpp"
+#include "tadp/kernels/cpu_optimizer.hpp"
 #include "tadp/kernels/cpu_pointwise.hpp"
 #include "tadp/kernels/cpu_resize.hpp"
+#include "tadp/kernels/cpu_windows.hpp"

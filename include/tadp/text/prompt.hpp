@@ -9,6 +9,7 @@
 
 #include <string>
 #include <type_traits>
+#include <vector>
 
 namespace tadp {
 
@@ -40,6 +41,18 @@ inline constexpr bool is_classes = false;
 template <int N>
 inline constexpr bool is_classes<AveragedEosOf<N>> = true;
 
+/// What a model file calls a part.
+template <class Part>
+inline constexpr char const* name_of = "averaged_eos";
+template <>
+inline constexpr char const* name_of<Caption> = "caption";
+template <>
+inline constexpr char const* name_of<Null> = "null";
+template <>
+inline constexpr char const* name_of<Modifier> = "modifier";
+template <>
+inline constexpr char const* name_of<Adapter> = "adapter";
+
 template <class First, class... Rest>
 constexpr int unique() {
   if constexpr (sizeof...(Rest) == 0)
@@ -57,6 +70,8 @@ struct PromptPolicy {
   static constexpr bool has_classes = (prompt_detail::is_classes<Parts> || ...);
   static constexpr bool has_text = has<Caption> || has<Null>;
 
+  /// The parts as a model file names them, in this order.
+  static std::vector<std::string> names() { return {prompt_detail::name_of<Parts>...}; }
   /// Tokens of the context, and map channels of levels 1 and 2; dynamic where a part's count is.
   template <class TextEncoder>
   static constexpr int tokens() {

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// The recipe of the street model as one run that resumes: autoencoder, diffusion, segmentation, one after the other.
+// Each stage leaves its weights in the folder; a stage whose weights are there is not run again.
+#pragma once
+
+#include "tadp/runs/street_stack.hpp"
+#include "tadp/runs/trainer.hpp"
+#include "tadp/train/initialize.hpp"
+
+#include <string_view>
+
+namespace tadp {
+
+struct StreetTrainingOptions {
+  std::filesystem::path folder;
+  std::uint64_t seed = 1;
+  int threads = 2;
+  std::size_t scenes = 4000;
+  std::uint64_t autoencoder_steps = 2500, diffusion_steps = 6000, segmentation_steps = 5000;
+  std::function<void(std::string_view stage, TrainingProgress const&)> on_progress{};
+  std::stop_token stop{};
+};
+
+/// Copies the parameters that both models have under the same name and size; returns how many.
+template <class Device>
+int copy_matching(Weights<Device> const& from, Weights<Device>& to) {
+  int copied = 0;
+  for (std::size_t i = 0; i < to.list().specs().size(); ++i) {
+    ParameterSpec const& spec = to.list().specs()[i];
+    ParameterId const source = from.list().find(spec.name);
+    if (!source || from.list()[source].count != spec.count) continue;
+    to.device().copy_from_host(to.data(ParameterId{static_cast<int>(i)}), from.data(source), static_cast<std::size_t>(spec.count) * sizeof(float));
+    ++copied;
+  }
+  return copied;
+}
+
+/// 1 / the standard deviation of the encoder's means over some scenes: what makes latents as large as their noise.
+inline float latent_scale_of(Cpu device, StreetAutoencoder const& model, Weights<Cpu> const& weights, StreetScenes& scenes, int pictures = 64) {
+  StreetRecipe recipe{.seed = 77, .batch = 4};
+  StreetBatches data(recipe, scenes);
+  Plan<Cpu> plan(device, &weights.list(), weights.flat());
+  PlanContext<Cpu> ctx(plan);
+  auto const picture = plan.input(data.picture_shape());
+  auto const moments = plan.keep(model.encoder(ctx, picture));
+  plan.finish();
+  double sum = 0.0, squares = 0.0, count = 0.0;
+  for (int i = 0; i < pictures / recipe.batch; ++i) {
+    Batch const& batch = data.draw(static_cast<std::uint64_t>(i));
+    std::copy(batch.pictures.begin(), batch.pictures.end(), plan.view(picture).data);
+    plan.run(device);
+    auto const view = plan.view(moments);
+    for (index_t p = 0; p < view.shape.pixels(); ++p)
+      for (index_t c = 0; c < view.shape.channels() / 2; ++c) {
+        auto const v = static_cast<double>(view.pixel(p)[c]);
+        sum += v, squares += v * v, count += 1.0;
+      }
+  }
+  double const mean = sum / count;
+  return static_cast<float>(1.0 / std::sqrt(std::max(1e-12, squares / count - mean * mean)));
+}
+
+/// Runs what is missing of the three stages. Throws Error(cancelled) after saving when stopped.
+class StreetTraining {
+ public:
+  explicit StreetTraining(StreetTrainingOptions options)
+      : options_(std::move(options)), device_(options_.threads), scenes_(options_.seed * 1'000'000, options_.scenes) {
+    std::filesystem::create_directories(options_.folder);
+  }
+
+  void run() {
+    autoencoder();
+    diffusion();
+    segmentation();
+  }
+
+ private:
+  void autoencoder() {
+    StreetAutoencoder const model;
+    auto weights = std::make_shared<Weights<Cpu>>(device_, model.list);
+    initialize(*weights, options_.seed, [](ParameterSpec const&) { return true; });
+    StreetRecipe const recipe{.seed = options_.seed, .batch = 8, .crop = {.width = 96, .height = 96, .min_scale = 0.8F, .max_scale = 1.3F, .photometric = true}};
+    StreetBatches data(recipe, scenes_);
+    train("autoencoder", weights, options_.autoencoder_steps,
+          {.adamw = {.lr = 2e-3, .weight_decay = 0.0, .beta2 = 0.99}, .schedule = CosineSchedule{options_.autoencoder_steps, 50, 0.02}, .clip = 1.0},
+          [&](auto& ctx, std::uint64_t step, int) { return autoencoder_loss(ctx, model, data, step); });
+    scale_ = latent_scale_of(device_, model, *weights, scenes_);
+    previous_ = std::move(weights);
+  }
+  void diffusion() {
+    StreetDiffusion const model;
+    auto weights = std::make_shared<Weights<Cpu>>(device_, model.list);
+    initialize(*weights, options_.seed + 1, [](ParameterSpec const&) { return true; });
+    copy_matching(*previous_, *weights);
+    StreetRecipe const recipe{.seed = options_.seed + 1, .batch = 8, .crop = {.width = 192, .height = 128, .min_scale = 0.6F, .max_scale = 1.2F}, .latent_scale = scale_};
+    StreetBatches data(recipe, scenes_);
+    train("diffusion", weights, options_.diffusion_steps,
+          {.adamw = {.lr = 1e-3, .weight_decay = 0.01, .beta2 = 0.99},
+           .schedule = CosineSchedule{options_.diffusion_steps, 100, 0.05},
+           .learns = [](ParameterSpec const& p) { return !p.name.starts_with("first_stage_model"); },
+           .clip = 1.0},
+          [&](auto& ctx, std::uint64_t step, int) { return diffusion_loss(ctx, model, data, step); });
+    previous_ = std::move(weights);
+  }
+  void segmentation() {
+    StreetSegmentation const model({.classes = static_cast<index_t>(street_class_names().size())});
+    auto weights = std::make_shared<Weights<Cpu>>(device_, model.parameters());
+    initialize(*weights, options_.seed + 2, [](ParameterSpec const&) { return true; });
+    copy_matching(*previous_, *weights);
+    StreetRecipe const recipe{.seed = options_.seed + 2,
+                              .batch = 4,
+                              .crop = {.width = 256, .height = 192, .min_scale = 0.8F, .max_scale = 1.5F, .photometric = true},
+                              .latent_scale = scale_};
+    StreetBatches data(recipe, scenes_);
+    train("segmentation", weights, options_.segmentation_steps,
+          {.adamw = {.lr = 6e-4, .weight_decay = 0.01},
+           .schedule = CosineSchedule{options_.segmentation_steps, 100, 0.01},
+           .learns =
+               [](ParameterSpec const& p) {
+                 return !p.name.starts_with("first_stage_model") && !p.name.starts_with("cond_stage_model") && !p.name.starts_with("model.diffusion_model.out.");
+               },
+           .clip = 1.0},
+          [&](auto& ctx, std::uint64_t step, int) { return segmentation_loss(ctx, model, data, step); });
+    previous_ = std::move(weights);
+  }
+
+  template <class Loss>
+  void train(std::string const& stage, std::shared_ptr<Weights<Cpu>> const& weights, std::uint64_t steps, FitOptions fit_options, Loss const& loss) {
+    fit_options.tape.seed = options_.seed;
+    Fit<Cpu> fit(device_, weights, std::move(fit_options));
+    TrainerOptions run;
+    run.steps = steps;
+    run.checkpoint = options_.folder / (stage + ".checkpoint.safetensors");
+    run.log = options_.folder / (stage + ".log.jsonl");
+    run.stop = options_.stop;
+    if (options_.on_progress) run.on_progress = [&](TrainingProgress const& p) { options_.on_progress(stage, p); };
+    std::map<std::string, std::string> const notes{{"stage", stage}, {"seed", std::to_string(options_.seed)}, {"total", std::to_string(steps)}, {"scenes", std::to_string(options_.scenes)}};
+    run_training(fit, run, notes, loss);
+  }
+
+  StreetTrainingOptions options_;
+  Cpu device_;
+  StreetScenes scenes_;
+  std::shared_ptr<Weights<Cpu>> previous_;
+  float scale_ = 1.0F;
+};
+
+}  // namespace tadp

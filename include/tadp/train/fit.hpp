@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// One training run over some weights: tape, gradients, optimizer and schedule, and a state that resumes to the same numbers.
+// What is learned is the caller's: a function from the context to a loss.
+#pragma once
+
+#include "tadp/exec/training.hpp"
+#include "tadp/io/safetensors.hpp"
+#include "tadp/io/safetensors_write.hpp"
+#include "tadp/train/optimizer.hpp"
+#include "tadp/train/schedule.hpp"
+
+namespace tadp {
+
+struct FitOptions {
+  AdamW adamw{};
+  std::function<double(std::uint64_t)> schedule = ConstantSchedule{};
+  std::function<GroupFactors(std::string_view)> groups = UniformGroups{};
+  std::function<bool(ParameterSpec const&)> learns = [](ParameterSpec const&) { return true; };
+  double clip = 0.0;  ///< largest norm of all gradients; 0: no clipping
+  TapeOptions tape{};
+};
+
+template <class Device, class Statistics = BatchStatistics>
+class Fit {
+ public:
+  using Context = TapeContext<Device, Statistics>;
+  using Value = typename Context::Value;
+
+  Fit(Device device, std::shared_ptr<Weights<Device>> weights, FitOptions options)
+      : weights_(std::move(weights)), options_(std::move(options)), gradients_(device, weights_->list(), options_.learns),
+        optimizer_(device, options_.adamw, weights_->list(), gradients_, options_.groups),
+        context_(device, *weights_, gradients_.pointers(), options_.tape) {}
+
+  /// One step on the mean of `parts` losses, loss(context, part) being a value of one number: a batch that is too large
+  /// for one tape comes in parts. Returns the loss before the step.
+  template <class Loss>
+  float step(Loss const& loss, int parts = 1) {
+    gradients_.zero();
+    float total = 0.0F;
+    for (int part = 0; part < parts; ++part) {
+      context_.begin_step(optimizer_.steps() * static_cast<std::uint64_t>(parts) + static_cast<std::uint64_t>(part));
+      Value const value = loss(context_, part);
+      float number = 0.0F;
+      context_.device().copy_to_host(&number, value.slot->data().data, sizeof number);
+      total += number / static_cast<float>(parts);
+      context_.backward(value, 1.0F / static_cast<float>(parts));
+    }
+    if (!std::isfinite(total)) throw Error(Errc::argument, "the loss is not a number: lower the learning rate", {.found = "step " + std::to_string(steps())});
+    if (options_.clip > 0.0) optimizer_.clip(options_.clip);
+    optimizer_.step(*weights_, options_.schedule(optimizer_.steps()));
+    return total;
+  }
+
+  std::uint64_t steps() const { return optimizer_.steps(); }
+  double learning_rate() const { return options_.adamw.lr * options_.schedule(optimizer_.steps()); }
+  Weights<Device>& weights() { return *weights_; }
+  GradientBuffer<Device>& gradients() { return gradients_; }
+  AdamWOptimizer<Device>& optimizer() { return optimizer_; }
+  Context& context() { return context_; }
+
+  /// Weights, moments and step in one file, whole or not at all; `notes` are kept with them.
+  void save(std::filesystem::path const& path, std::map<std::string, std::string> notes) const {
+    auto* const self = const_cast<Fit*>(this);  // the tensors are only read
+    notes["steps"] = std::to_string(optimizer_.steps());
+    std::vector<TensorToWrite> const tensors = self->state([](std::string name, index_t count, float* data) {
+      return TensorToWrite{.name = std::move(name), .dtype = Dtype::F32, .shape = {static_cast<std::uint64_t>(count)}, .values = {data, static_cast<std::size_t>(count)}};
+    });
+    write_safetensors(path, tensors, notes);
+  }
+  /// Reads what `save` wrote; the same model and the same choice of what learns, else Error. Returns the notes.
+  std::map<std::string, std::string> resume(std::filesystem::path const& path) {
+    SafetensorsFile const file(path);
+    state([&](std::string const& name, index_t count, float* data) {
+      TensorEntry const* const entry = file.find(name);
+      std::string const expected = std::to_string(count) + " numbers";
+      if (entry == nullptr) throw Error(Errc::key, "this checkpoint is of another training run", {.file = path.string(), .key = name, .expected = expected, .found = "nothing"});
+      if (entry->shape.size() != 1 || entry->shape[0] != static_cast<std::uint64_t>(count))
+        throw Error(Errc::shape, "this checkpoint is of another training run", {.file = path.string(), .key = name, .expected = expected, .found = std::to_string(entry->size_bytes() / sizeof(float)) + " numbers"});
+      file.read_f32(*entry, data);
+      return 0;
+    });
+    auto notes = file.metadata();
+    auto const steps = notes.find("steps");
+    if (steps == notes.end()) throw Error(Errc::format, "this is not a training checkpoint: it does not say its step", {.file = path.string()});
+    optimizer_.set_steps(std::stoull(steps->second));
+    return {notes.begin(), notes.end()};
+  }
+
+ private:
+  template <class Use>
+  auto state(Use const& use) {
+    std::vector<decltype(use(std::string{}, index_t{}, static_cast<float*>(nullptr)))> all;
+    all.push_back(use("weights", weights_->list().floats(), weights_->flat()));
+    all.push_back(use("first_moment", gradients_.floats(), optimizer_.first_moment().data()));
+    all.push_back(use("second_moment", gradients_.floats(), optimizer_.second_moment().data()));
+    return all;
+  }
+
+  std::shared_ptr<Weights<Device>> weights_;
+  FitOptions options_;
+  GradientBuffer<Device> gradients_;
+  AdamWOptimizer<Device> optimizer_;
+  Context context_;
+};
+
+}  // namespace tadp
