@@ -18,7 +18,8 @@ struct ModelSizes {
 
 template <class BackboneType, class PromptType, class HeadType>
 class Model {
-  static_assert(PromptType::requirements());
+  // Each struct names itself in the compiler's message; nothing else is looked at before them.
+  static_assert(sizeof(typename PromptType::requirements) > 0);
 
  public:
   using Backbone = BackboneType;
@@ -28,7 +29,8 @@ class Model {
   using features = typename Backbone::template features<tokens>;
   static_assert(head_accepts_features<features, typename Task::expected>::met);
 
-  /// Throws Error(argument) where a dynamic count was not given or a fixed one differs.
+  /// Error(argument) where a dynamic count was not given, Error(shape) where one differs from what the type fixes or the
+  /// head was made for other channels: the sentences of core/require.hpp.
   explicit Model(ModelSizes sizes = {}) : Model(std::make_shared<ParameterList>(), sizes) {}
   Model(Model const&) = delete;
   Model& operator=(Model const&) = delete;
@@ -63,14 +65,15 @@ class Model {
   }
   static ModelSizes checked(ModelSizes sizes) {
     constexpr int fixed_embeddings = Prompt::has_classes && tokens != dynamic ? tokens - (Prompt::has_text ? Backbone::TextEncoder::config.length : 0) : dynamic;
-    auto const settle = [](index_t& given, int fixed, char const* what) {
+    auto const settle = [](index_t& given, int fixed, char const* what, std::string_view sentence) {
       if (given == dynamic) given = fixed;
       if (given == dynamic || given <= 0) throw Error(Errc::argument, std::string("the model's type leaves the count of ") + what + " open: give it when the model is made");
       if (!counts_agree(static_cast<int>(given), fixed))
-        throw Error(Errc::shape, std::string(sentence_head_accepts_features), {.key = what, .expected = std::to_string(fixed), .found = std::to_string(given)});
+        throw Error(Errc::shape, std::string(sentence), {.key = what, .expected = std::to_string(fixed), .found = std::to_string(given)});
     };
-    settle(sizes.classes, Task::classes, "classes");
-    if constexpr (Prompt::has_classes) settle(sizes.class_embeddings, fixed_embeddings, "class embeddings");
+    settle(sizes.classes, Task::classes, "classes", sentence_classes_agree);
+    if constexpr (Prompt::has_classes) settle(sizes.class_embeddings, fixed_embeddings, "class embeddings", sentence_head_accepts_features);
+    require_channels<typename Task::expected>(feature_channels(sizes));
     return sizes;
   }
   static index_t length_of(ModelSizes const& sizes) {

@@ -6,6 +6,7 @@
 #include "tadp/exec/control.hpp"
 #include "tadp/exec/picture_windows.hpp"
 #include "tadp/exec/policy.hpp"
+#include "tadp/heads/run_options.hpp"
 #include "tadp/heads/segmentation_result.hpp"
 #include "tadp/model.hpp"
 #include "tadp/text/prompt_tokens.hpp"
@@ -18,27 +19,6 @@ namespace tadp {
 /// Policy: Inference<Device, ...> or Training<Device, ...>.
 template <class Model, class Policy>
 class Session;
-
-struct SessionOptions {
-  std::array<int, 2> window{512, 512};  ///< height and width of what the network sees; multiples of Backbone::granularity
-  int stride = 0;                       ///< of sliding windows; 0: two thirds of the window
-  int batch = 1;                        ///< windows a pass
-  int texts = 1;                        ///< most texts a raw batch reads
-  int threads = 1;
-  LatentPolicy latent{};
-  std::uint64_t seed = 0;  ///< of latents that are samples
-  Normalisation normalisation{};
-  bool self_maps = false;  ///< self-attention maps, too; they are for Session::self_map, no head reads them
-  Tokenizer tokenizer{};   ///< without one, prompts are token ids
-};
-
-/// What a raw batch is made of; every span is on the host.
-struct RawBatch {
-  std::span<float const> pictures;                ///< (batch, window height, window width, 3), normalised
-  std::span<std::int32_t const> ids{};            ///< (texts, length); empty where the prompt policy has no text
-  std::span<std::int32_t const> text_of_picture{};  ///< (batch); empty: all read text 0
-  std::span<float const> noise{};                 ///< of the latent's shape, where it is a sample
-};
 
 template <class ModelType, class DeviceType, class... Policies>
 class Session<ModelType, Inference<DeviceType, Policies...>> {
@@ -310,7 +290,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     for (Value const& map : pass.maps.cross_maps) levels += map ? 1 : 0;
     for (Value const& map : pass.maps.cross_maps) {
       if (!map) continue;
-      auto const tokens = pass.slot(map, slot);
+      ConstFeatures<Device> const tokens = pass.slot(map, slot);
       FeatureShape const shape = FeatureShape(tokens.shape).with_channels(static_cast<index_t>(groups.size()));
       Features<Device> const grouped{group_memory_.at_least(device_, shape.count()), shape};
       for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -340,7 +320,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     index_t const pixels = sum_.shape.pixels();
     std::uint8_t* const decided = label_memory_.at_least(device_, pixels);
     float* const sure = confidence.empty() ? nullptr : confidence_memory_.at_least(device_, pixels);
-    decide(device_, sum_, decided, sure);
+    decide(device_, ConstFeatures<Device>(sum_), decided, sure);
     device_.copy_to_host(labels.data(), decided, labels.size());
     if (sure != nullptr) device_.copy_to_host(confidence.data(), sure, confidence.size_bytes());
   }

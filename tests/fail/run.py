@@ -6,7 +6,7 @@ run.py FILE.cpp INCLUDE_FOLDERS_JOINED_BY_COLONS
 
 The right build must pass without a warning. The wrong one must fail, and its messages must hold the text of every line
 `// expect: ...` of the file (`// expect g++: ...` and `// expect clang++: ...` count for one compiler); white space
-counts as one blank.
+counts as one blank. `// only error: ...` says besides that this is the one error there is: nothing else may drown it.
 """
 import re
 import sys
@@ -19,6 +19,12 @@ import compilers
 def expectations(text, compiler):
     found = re.findall(r"^//\s*expect(?: (g\+\+|clang\+\+))?:\s*(.+?)\s*$", text, re.MULTILINE)
     return [sentence for only, sentence in found if only in ("", compiler)]
+
+
+def departs_from_only_error(text, messages):
+    only = re.findall(r"^//\s*only error:\s*(.+?)\s*$", text, re.MULTILINE)
+    errors = [line for line in messages.splitlines() if re.search(r"\berror:", line)]
+    return bool(only) and (len(errors) != 1 or only[0] not in errors[0])
 
 
 def main():
@@ -36,6 +42,8 @@ def main():
         good, messages = compilers.check(compiler, flags + ["-DTADP_WRONG"], path=str(source))
         if good:
             errors.append(f"{compiler} accepts the wrong form")
+        if departs_from_only_error(source.read_text(), messages):
+            errors.append(f"{compiler} does not end with the one error named, but:\n{messages}")
         flat = " ".join(messages.split())
         errors += [f"{compiler} does not say `{sentence}`, but:\n{messages}"
                    for sentence in expected if " ".join(sentence.split()) not in flat]

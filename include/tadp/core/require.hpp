@@ -4,8 +4,11 @@
 #pragma once
 
 #include "tadp/core/channels.hpp"
+#include "tadp/core/error.hpp"
 
+#include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace tadp {
 
@@ -13,6 +16,8 @@ namespace tadp {
 inline constexpr std::string_view sentence_head_accepts_features =
     "the head was made for other feature channels than this backbone and prompt produce: change the head, or the parts of the PromptPolicy "
     "(a Caption adds the text length to levels 1 and 2, AveragedEos one channel a class)";
+inline constexpr std::string_view sentence_classes_agree =
+    "the type of the head fixes another count of classes than was given: change SegmentationOf<N>, or leave its count dynamic";
 
 namespace require_detail {
 template <class Produced, class Expected>
@@ -35,6 +40,21 @@ struct head_accepts_features {
                 "the PromptPolicy (a Caption adds the text length to levels 1 and 2, AveragedEos one channel a class); see docs/errors.md");
   static constexpr bool met = true;
 };
+
+/// The same for counts that a type leaves open: Error(shape) with the sentence and both lists of channels.
+template <class Expected>
+void require_channels(FeatureChannels const& produced) {
+  if constexpr (!std::is_same_v<Expected, any_channels>) {
+    auto const text = [](auto const& counts) {
+      std::string list;
+      for (auto const count : counts) list += (list.empty() ? "channels<" : ", ") + (count == dynamic ? std::string("dynamic") : std::to_string(count));
+      return list + ">";
+    };
+    for (std::size_t i = 0; i < produced.size(); ++i)
+      if (!counts_agree(static_cast<int>(produced[i]), Expected::counts[i]))
+        throw Error(Errc::shape, std::string(sentence_head_accepts_features), {.key = "features", .expected = text(Expected::counts), .found = text(produced)});
+  }
+}
 
 template <int TextWidth, int UNetContext>
 struct text_width_is_what_the_unet_takes {

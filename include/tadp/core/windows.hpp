@@ -16,12 +16,6 @@ struct WindowAxis {
   constexpr index_t count() const { return std::max<index_t>(size - length + stride - 1, 0) / stride + 1; }
   /// First pixel of a window; 0 where the side is shorter than one.
   constexpr index_t start(index_t window) const { return std::max<index_t>(std::min(window * stride, size - length), 0); }
-  /// How many windows hold this pixel.
-  constexpr index_t covering(index_t pixel) const {
-    index_t holding = 0;
-    for (index_t i = 0; i < count(); ++i) holding += start(i) <= pixel && pixel < start(i) + length ? 1 : 0;
-    return holding;
-  }
 };
 
 /// mmsegmentation's stride of two thirds: 341 for 512.

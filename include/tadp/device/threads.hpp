@@ -6,6 +6,7 @@
 #include "tadp/core/error.hpp"
 #include "tadp/core/shape.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
@@ -26,15 +27,18 @@ class ScratchBuffer {
   ~ScratchBuffer() { std::free(data_); }
 
   float* floats(index_t count) {
-    auto const bytes = (static_cast<std::size_t>(count) * sizeof(float) + 63) / 64 * 64;
-    if (bytes > bytes_) {
-      std::free(data_);
-      bytes_ = 0;
-      data_ = std::aligned_alloc(64, bytes);
-      if (data_ == nullptr) throw Error(Errc::memory, "scratch memory", {.expected = std::to_string(bytes) + " bytes"});
-      bytes_ = bytes;
-    }
+    reserve((static_cast<std::size_t>(count) * sizeof(float) + 63) / 64 * 64);
     return static_cast<float*>(data_);
+  }
+  std::size_t bytes() const { return bytes_; }
+  /// `bytes`: a multiple of 64.
+  void reserve(std::size_t bytes) {
+    if (bytes <= bytes_) return;
+    std::free(data_);
+    bytes_ = 0;
+    data_ = std::aligned_alloc(64, bytes);
+    if (data_ == nullptr) throw Error(Errc::memory, "scratch memory", {.expected = std::to_string(bytes) + " bytes"});
+    bytes_ = bytes;
   }
 
  private:
@@ -66,6 +70,8 @@ class ThreadPool {
   float* scratch(int worker, index_t floats) { return scratch_[static_cast<std::size_t>(worker)].floats(floats); }
   /// Scratch of the thread that calls `run`, shared by its tasks.
   float* shared_scratch(index_t floats) { return shared_.floats(floats); }
+  /// The same, kept apart for the operand that a matrix product packs: a kernel may hold the other one meanwhile.
+  float* packing_scratch(index_t floats) { return packing_.floats(floats); }
 
   /// task(index, worker) for every index in [0, tasks); returns when all are done, rethrows the first exception.
   template <class Task>
@@ -73,7 +79,7 @@ class ThreadPool {
     if (tasks <= 0) return;
     if (tasks == 1 || threads_.empty()) {
       for (index_t i = 0; i < tasks; ++i) task(i, 0);
-      return;
+      return level_scratch();
     }
     {
       std::lock_guard lock(mutex_);
@@ -89,9 +95,17 @@ class ThreadPool {
     std::unique_lock lock(mutex_);
     done_.wait(lock, [this] { return busy_ == 0; });
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+    level_scratch();
   }
 
  private:
+  /// Which worker meets the task that needs most is chance: all get what one needed, so that a second pass of the same
+  /// tasks allocates nothing. No task runs here.
+  void level_scratch() {
+    std::size_t most = 0;
+    for (ScratchBuffer const& one : scratch_) most = std::max(most, one.bytes());
+    for (ScratchBuffer& one : scratch_) one.reserve(most);
+  }
   void work(int worker) {
     try {
       for (index_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) call_(closure_, i, worker);
@@ -120,7 +134,7 @@ class ThreadPool {
   }
 
   std::vector<ScratchBuffer> scratch_;
-  ScratchBuffer shared_;
+  ScratchBuffer shared_, packing_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   void (*call_)(void*, index_t, int) = nullptr;

@@ -14,7 +14,8 @@ inline std::vector<float> timestep_embedding(float t, int dim) {
   std::vector<float> e(static_cast<std::size_t>(dim));
   int const half = dim / 2;
   for (int j = 0; j < half; ++j) {
-    auto const w = static_cast<float>(std::exp(-std::log(10000.0) * j / half));
+    // In float, as the original: the rounding of the exponent shows at large t.
+    float const w = std::exp(-9.210340371976184F * static_cast<float>(j) / static_cast<float>(half));
     e[static_cast<std::size_t>(j)] = std::cos(t * w);
     e[static_cast<std::size_t>(half + j)] = std::sin(t * w);
   }

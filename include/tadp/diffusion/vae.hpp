@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tadp/core/config.hpp"
+#include "tadp/core/preprocessing.hpp"
 #include "tadp/ops/attention.hpp"
 #include "tadp/ops/layers.hpp"
 
@@ -173,12 +174,6 @@ class VaeDecoderOf {
   std::vector<Level> levels_;
   GroupNorm norm_out_;
   Conv2d conv_out_;
-};
-
-/// Which latent the UNet reads: the posterior's mean or a sample of it, times a scale (spec 1.2, Q1).
-struct LatentPolicy {
-  bool sample = false;
-  float scale = 0.18215F;
 };
 
 /// moments (N, h, w, 2 z) -> latent (N, h, w, z). `noise`: standard normal, read where the policy samples.

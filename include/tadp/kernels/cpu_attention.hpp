@@ -132,6 +132,9 @@ inline void attention_gradient(Cpu& cpu, AttentionGeometry const& g, ConstFeatur
           index_t const visible = g.causal ? i0 + i + 1 : keys;
           auto const ls = broadcast(log_sum.pixel(p0 + i)[h]);
           map_row(visible, pr, [s = broadcast(scale), ls](Packet x) { return exp(sub(mul(x, s), ls)); }, static_cast<float const*>(pr));
+          // A float log_sum of large scores is off by as much as they are: the probabilities have to sum to one again.
+          float const total = sum_of_row(visible, [](Packet x) { return x; }, static_cast<float const*>(pr));
+          map_row(visible, pr, [s = broadcast(1.0F / total)](Packet x) { return mul(x, s); }, static_cast<float const*>(pr));
           if (d_map)
             map_row(visible, dr, [s = broadcast(1.0F / static_cast<float>(g.heads))](Packet a, Packet m) { return fma(m, s, a); },
                     static_cast<float const*>(dr), d_map.pixel(p0 + i));
@@ -145,6 +148,10 @@ inline void attention_gradient(Cpu& cpu, AttentionGeometry const& g, ConstFeatur
         for (index_t i = 0; i < rows; ++i) {
           float* const pr = p + i * key_columns;
           float* const dr = dp + i * key_columns;
+          // Relative to the gradient of the likeliest key: where one probability is nearly one, the sum would cancel.
+          index_t const likeliest = std::find(pr, pr + keys, max_of_row(keys, pr)) - pr;
+          float const ahead = dr[std::min(likeliest, keys - 1)];  // not found among NaN
+          map_row(keys, dr, [a = broadcast(ahead)](Packet b) { return sub(b, a); }, static_cast<float const*>(dr));
           float const inner = sum_of_row(keys, [](Packet a, Packet b) { return mul(a, b); }, static_cast<float const*>(pr), static_cast<float const*>(dr));
           map_row(keys, dr, [in = broadcast(inner), s = broadcast(scale)](Packet a, Packet b) { return mul(mul(a, sub(b, in)), s); },
                   static_cast<float const*>(pr), static_cast<float const*>(dr));

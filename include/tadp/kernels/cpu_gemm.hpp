@@ -57,7 +57,7 @@ template <class V>
 /// dst[k * R + r] = rows[r][k]: R rows side by side. Stores whole groups of 8 in order of k, so the last store of a
 /// panel may run up to 7 floats past it: panels are packed in order and their buffer has that slack.
 template <int R>
-void interleave(float const* const (&rows)[R], index_t length, float* dst) {
+[[gnu::noinline]] void interleave(float const* const (&rows)[R], index_t length, float* dst) {
   constexpr int groups = (R + 7) / 8;
   index_t k = 0;
   for (; k + 8 <= length; k += 8) {
@@ -74,8 +74,9 @@ void interleave(float const* const (&rows)[R], index_t length, float* dst) {
     for (int j = 0; j < 8; ++j)
       for (int g = 0; g < groups; ++g) store_from(dst + (k + j) * R + g * 8, t[g][j]);
   }
-  for (; k < length; ++k)
-    for (int r = 0; r < R; ++r) dst[k * R + r] = rows[r][k];
+  auto const rest = static_cast<int>(length - k);  // below 8
+  for (int t = 0; t < rest; ++t)
+    for (int r = 0; r < R; ++r) dst[(k + t) * R + r] = rows[r][k + t];
 }
 
 /// c[tile_rows][ldc] (+)= a[k][tile_rows] * b[k][tile_columns].
@@ -194,36 +195,66 @@ class PackedB {
   float const* data_;
 };
 
+namespace gemm_detail {
+
+/// How C is cut: blocks that keep a packed piece of A and their piece of C in the second-level cache.
+struct Blocks {
+  index_t rows = 96, columns = 384;
+  index_t row_count = 0, column_count = 0;
+
+  /// Smaller blocks where there would be too few for the threads. The sums do not depend on the blocks.
+  Blocks(index_t m, index_t n, int threads) {
+    auto const cut = [](index_t extent, index_t block, index_t tile) {  // even pieces, in whole tiles
+      index_t const pieces = (extent + block - 1) / block;
+      return round_up((extent + pieces - 1) / pieces, tile);
+    };
+    auto const count = [&] { return ((m + rows - 1) / rows) * ((n + columns - 1) / columns); };
+    while (threads > 1 && count() < 4 * threads && columns > 64) columns /= 2;
+    while (threads > 1 && count() < 4 * threads && rows > 24) rows /= 2;
+    rows = cut(m, rows, tile_rows);
+    columns = cut(n, columns, tile_columns);
+    row_count = (m + rows - 1) / rows;
+    column_count = (n + columns - 1) / columns;
+  }
+};
+
+}  // namespace gemm_detail
+
 /// store(i, j, count, values) for pieces of rows of C = A B; A is rows x k, B is k x columns.
+/// B is packed once for all threads where many blocks of rows read it, else by each block for itself.
 template <class A, class B, class Store>
 void gemm(ThreadPool& pool, index_t rows, index_t columns, index_t k, A const& a, B const& b, Store const& store) {
   using namespace gemm_detail;
   if (rows <= 0 || columns <= 0) return;
-  index_t row_block = 240, column_block = 192;
-  // Small products: smaller blocks, so that every thread has work. The sums do not depend on the blocks.
-  auto const tasks = [&] { return ((rows + row_block - 1) / row_block) * ((columns + column_block - 1) / column_block); };
-  while (pool.size() > 1 && tasks() < 3 * pool.size() && column_block > 32) column_block /= 2;
-  while (pool.size() > 1 && tasks() < 3 * pool.size() && row_block > 60) row_block /= 2;
-  column_block = std::min(column_block, round_up(columns, tile_columns));
-  row_block = std::min(row_block, round_up(rows, tile_rows));
-  column_block = round_up(column_block, tile_columns);
-  row_block = round_up(row_block, tile_rows);
-  index_t const row_blocks = (rows + row_block - 1) / row_block, column_blocks = (columns + column_block - 1) / column_block;
-  index_t const depth = std::min(k, k_block);
-  index_t const a_floats = panel_floats<tile_rows>(row_block, depth), b_floats = panel_floats<tile_columns>(column_block, depth);
-  pool.run(row_blocks * column_blocks, [&](index_t task, int worker) {
-    index_t const i0 = task / column_blocks * row_block, j0 = task % column_blocks * column_block;
-    index_t const m = std::min(row_block, rows - i0), n = std::min(column_block, columns - j0);
-    float* const packed_a = pool.scratch(worker, a_floats + b_floats + row_block * column_block + 64);
-    float* const packed_b = packed_a + round_up(a_floats, 16);
-    float* const c = packed_b + round_up(b_floats, 16);
+  Blocks const blocks(rows, columns, pool.size());
+  bool const shared = blocks.row_count > 2;
+  index_t const depth = std::min(k, k_block), panels = (columns + tile_columns - 1) / tile_columns;
+  // A panel of B: tile_columns columns, all of k; panel after panel.
+  float* const shared_b = shared ? pool.packing_scratch(panels * tile_columns * k + 16) : nullptr;
+  if (shared)
+    pool.run(panels, [&](index_t panel, int) {
+      index_t const j = panel * tile_columns;
+      for (index_t k0 = 0; k0 < k; k0 += k_block)
+        b.template pack<tile_columns>(j, std::min<index_t>(tile_columns, columns - j), k0, std::min(k_block, k - k0), shared_b + j * k + k0 * tile_columns);
+    });
+  index_t const a_floats = round_up(panel_floats<tile_rows>(blocks.rows, depth), 16);
+  index_t const b_floats = shared ? 0 : round_up(panel_floats<tile_columns>(blocks.columns, depth), 16);
+  pool.run(blocks.row_count * blocks.column_count, [&](index_t task, int worker) {
+    index_t const i0 = task / blocks.column_count * blocks.rows, j0 = task % blocks.column_count * blocks.columns;
+    index_t const m = std::min(blocks.rows, rows - i0), n = std::min(blocks.columns, columns - j0);
+    float* const packed_a = pool.scratch(worker, a_floats + b_floats + blocks.rows * blocks.columns);
+    float* const packed_b = packed_a + a_floats;
+    float* const c = packed_b + b_floats;
     for (index_t k0 = 0; k0 < k; k0 += k_block) {
       index_t const kc = std::min(k_block, k - k0);
-      pack_panels<tile_columns>(b, j0, n, k0, kc, packed_b);
+      if (!shared) pack_panels<tile_columns>(b, j0, n, k0, kc, packed_b);
       pack_panels<tile_rows>(a, i0, m, k0, kc, packed_a);
-      multiply_panels(m, n, kc, packed_a, packed_b, c, column_block, k0 > 0);
+      for (index_t j = 0; j < n; j += tile_columns) {
+        float const* const panel = shared ? shared_b + (j0 + j) * k + k0 * tile_columns : packed_b + j * kc;
+        for (index_t i = 0; i < m; i += tile_rows) multiply_tile(kc, packed_a + i * kc, panel, c + i * blocks.columns + j, blocks.columns, k0 > 0);
+      }
     }
-    for (index_t i = 0; i < m; ++i) store(i0 + i, j0, n, static_cast<float const*>(c + i * column_block));
+    for (index_t i = 0; i < m; ++i) store(i0 + i, j0, n, static_cast<float const*>(c + i * blocks.columns));
   });
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Losses as operations: each gives one number, (1, 1, 1, 1). Targets are views that live as long as the step.
+// Losses as operations: each gives one number, (1, 1, 1, 1), and its backward the slope of that number.
+// Targets are views that live as long as the step.
 #pragma once
 
 #include "tadp/core/activation.hpp"

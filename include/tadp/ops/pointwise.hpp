@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Elementwise operations: activations, GEGLU, sums and means, the text adapter's gate, table look-ups, posterior, dropout.
+// A gradient that nobody wants is an empty view and costs nothing.
 #pragma once
 
 #include "tadp/core/activation.hpp"

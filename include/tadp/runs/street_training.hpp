@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The recipe of the street model as one run that resumes: autoencoder, diffusion, segmentation, one after the other.
-// Each stage leaves its weights in the folder; a stage whose weights are there is not run again.
+// Leaves two model files in the folder: street.safetensors segments, street-diffusion.safetensors makes pictures of texts.
 #pragma once
 
+#include "tadp/io/description.hpp"
+#include "tadp/io/weights.hpp"
 #include "tadp/runs/street_stack.hpp"
 #include "tadp/runs/trainer.hpp"
 #include "tadp/train/initialize.hpp"
@@ -15,8 +17,8 @@ struct StreetTrainingOptions {
   std::filesystem::path folder;
   std::uint64_t seed = 1;
   int threads = 2;
-  std::size_t scenes = 4000;
-  std::uint64_t autoencoder_steps = 2500, diffusion_steps = 6000, segmentation_steps = 5000;
+  std::size_t scenes = 3000;
+  std::uint64_t autoencoder_steps = 700, diffusion_steps = 1000, segmentation_steps = 1500;
   std::function<void(std::string_view stage, TrainingProgress const&)> on_progress{};
   std::stop_token stop{};
 };
@@ -60,6 +62,25 @@ inline float latent_scale_of(Cpu device, StreetAutoencoder const& model, Weights
   return static_cast<float>(1.0 / std::sqrt(std::max(1e-12, squares / count - mean * mean)));
 }
 
+/// What the segmentation model's file says about itself.
+inline ModelDescription street_description(float latent_scale) {
+  ModelDescription d = describe<StreetSegmentation>();
+  d.head_width = 64;
+  for (std::size_t i = 0; i < street_class_names().size(); ++i) d.classes.push_back({std::string(street_class_names()[i]), street_class_colours()[i]});
+  d.latent = {.sample = false, .scale = latent_scale};
+  d.window = {256, 320};
+  d.vocabulary = street_vocabulary();
+  d.default_caption = "a street photo";
+  return d;
+}
+/// The same for the text-to-image model: autoencoder, text encoder and UNet.
+inline ModelDescription street_diffusion_description(float latent_scale) {
+  ModelDescription d = street_description(latent_scale);
+  d.task = "diffusion";
+  d.classes.clear();
+  return d;
+}
+
 /// Runs what is missing of the three stages. Throws Error(cancelled) after saving when stopped.
 class StreetTraining {
  public:
@@ -71,7 +92,9 @@ class StreetTraining {
   void run() {
     autoencoder();
     diffusion();
+    save_weights(*previous_, options_.folder / "street-diffusion.safetensors", Dtype::F16, to_metadata(street_diffusion_description(scale_)));
     segmentation();
+    save_weights(*previous_, options_.folder / "street.safetensors", Dtype::F16, to_metadata(street_description(scale_)));
   }
 
  private:

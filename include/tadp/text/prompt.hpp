@@ -79,10 +79,10 @@ struct PromptPolicy {
     ((total = add_counts(total, prompt_detail::tokens<Parts, TextEncoder>)), ...);
     return total;
   }
-  static constexpr bool requirements() {
-    return modifier_has_a_text_to_modify<has<Caption>, has<Modifier>>::met && prompt_has_a_text<(has_text || has_classes)>::met &&
-           prompt_parts_are_unique<prompt_detail::unique<Parts...>(), sizeof...(Parts)>::met;
-  }
+  /// Complete only where the parts fit together: naming it is the check.
+  struct requirements : modifier_has_a_text_to_modify<has<Caption>, has<Modifier>>,
+                        prompt_has_a_text<(has_text || has_classes)>,
+                        prompt_parts_are_unique<prompt_detail::unique<Parts...>(), sizeof...(Parts)> {};
 };
 
 /// Words around a caption; "{}" stands for it. The paper's domains by name are in `domain_modifiers`.

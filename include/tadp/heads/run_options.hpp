@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a session is told when it is made, and what a raw batch consists of.
+// Plain values without a model's type, so that a program can fill them before it knows one.
+#pragma once
+
+#include "tadp/core/preprocessing.hpp"
+#include "tadp/text/tokens.hpp"
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace tadp {
+
+struct SessionOptions {
+  std::array<int, 2> window{512, 512};  ///< height and width of what the network sees; multiples of Backbone::granularity
+  int stride = 0;                       ///< of sliding windows; 0: two thirds of the window
+  int batch = 1;                        ///< windows a pass
+  int texts = 1;                        ///< most texts a raw batch reads
+  int threads = 1;
+  LatentPolicy latent{};
+  std::uint64_t seed = 0;  ///< of latents that are samples
+  Normalisation normalisation{};
+  bool self_maps = false;  ///< self-attention maps, too; they are for Session::self_map, no head reads them
+  Tokenizer tokenizer{};   ///< without one, prompts are token ids
+};
+
+/// What a raw batch is made of; every span is on the host.
+struct RawBatch {
+  std::span<float const> pictures;                ///< (batch, window height, window width, 3), normalised
+  std::span<std::int32_t const> ids{};            ///< (texts, length); empty where the prompt policy has no text
+  std::span<std::int32_t const> text_of_picture{};  ///< (batch); empty: all read text 0
+  std::span<float const> noise{};                 ///< of the latent's shape, where it is a sample
+};
+
+}  // namespace tadp
