@@ -2,7 +2,7 @@
 // The same part twice: two parts are named, one of them is its own.
 // expect g++: struct tadp::prompt_parts_are_unique<1, 2>
 // expect clang++: template class 'tadp::prompt_parts_are_unique<1, 2>'
-// only error: tadp: a part stands twice in this PromptPolicy: name each part once; see docs/errors.md
+// only error: tadp: a part stands twice in this PromptPolicy: name each part once; see docs/errors.md#prompt_parts_are_unique
 #include "tadp/model.hpp"
 
 namespace td = tadp;

@@ -2,7 +2,7 @@
 // An adapter alone gives the cross-attentions nothing to read.
 // expect g++: struct tadp::prompt_has_a_text<0>
 // expect clang++: template class 'tadp::prompt_has_a_text<0>'
-// only error: tadp: this PromptPolicy gives the UNet no text at all: add Caption, AveragedEos or Null; see docs/errors.md
+// only error: tadp: this PromptPolicy gives the UNet no text at all: add Caption, AveragedEos or Null; see docs/errors.md#prompt_has_a_text
 #include "tadp/model.hpp"
 
 namespace td = tadp;

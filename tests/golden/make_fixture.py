@@ -69,7 +69,7 @@ def some_gradients(original):
 
 
 def main():
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     out = HERE / "fixture"
     out.mkdir(exist_ok=True)
     reference.Store = SmallStore

@@ -37,7 +37,7 @@ template <class Produced, class Expected>
 struct head_accepts_features {
   static_assert(head_accepts<Produced, Expected>,
                 "tadp: the head was made for other feature channels than this backbone and prompt produce: change the head, or the parts of "
-                "the PromptPolicy (a Caption adds the text length to levels 1 and 2, AveragedEos one channel a class); see docs/errors.md");
+                "the PromptPolicy (a Caption adds the text length to levels 1 and 2, AveragedEos one channel a class); see docs/errors.md#head_accepts_features");
   static constexpr bool met = true;
 };
 
@@ -60,26 +60,26 @@ template <int TextWidth, int UNetContext>
 struct text_width_is_what_the_unet_takes {
   static_assert(TextWidth == UNetContext,
                 "tadp: the text encoder's width is not the context width of the UNet: pair UNetOf<sd15_unet> with TextEncoderOf<clip_vit_l14>, "
-                "tiny with tiny, street with street; see docs/errors.md");
+                "tiny with tiny, street with street; see docs/errors.md#text_width_is_what_the_unet_takes");
   static constexpr bool met = true;
 };
 
 template <int Captions, int Modifiers>
 struct modifier_has_a_text_to_modify {
   static_assert(Modifiers == 0 || Captions > 0,
-                "tadp: this PromptPolicy has a Modifier but no Caption for it to modify: add Caption, or remove Modifier; see docs/errors.md");
+                "tadp: this PromptPolicy has a Modifier but no Caption for it to modify: add Caption, or remove Modifier; see docs/errors.md#modifier_has_a_text_to_modify");
   static constexpr bool met = true;
 };
 
 template <int Parts>
 struct prompt_has_a_text {
-  static_assert(Parts > 0, "tadp: this PromptPolicy gives the UNet no text at all: add Caption, AveragedEos or Null; see docs/errors.md");
+  static_assert(Parts > 0, "tadp: this PromptPolicy gives the UNet no text at all: add Caption, AveragedEos or Null; see docs/errors.md#prompt_has_a_text");
   static constexpr bool met = true;
 };
 
 template <int Unique, int Parts>
 struct prompt_parts_are_unique {
-  static_assert(Unique == Parts, "tadp: a part stands twice in this PromptPolicy: name each part once; see docs/errors.md");
+  static_assert(Unique == Parts, "tadp: a part stands twice in this PromptPolicy: name each part once; see docs/errors.md#prompt_parts_are_unique");
   static constexpr bool met = true;
 };
 

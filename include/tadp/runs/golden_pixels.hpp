@@ -34,17 +34,20 @@ inline void check_golden_metrics(GoldenCheck& check) {
   }
   check.integers("miou.label", golden_detail::wide(labels));
   check.integers("miou.pred", golden_detail::wide(predicted));
-  SegmentationCounts counts(classes);
-  counts.add(predicted, labels);
-  std::vector<std::uint64_t> united;
-  for (std::size_t c = 0; c < classes; ++c) united.push_back(counts.united(c));
-  check.integers("miou.intersect", golden_detail::wide(counts.agreed()));
-  check.integers("miou.union", golden_detail::wide(united));
-  check.integers("miou.area_pred", golden_detail::wide(counts.predicted()));
-  check.integers("miou.area_label", golden_detail::wide(counts.labelled()));
-  check.scalar("miou.mmseg_nanmean", counts.mean_iou());
-  check.scalar("miou.smp_zero_division_1", counts.mean_iou(true));
-  check.scalar("miou.all_acc", counts.pixel_accuracy());
+  SegmentationScore score(classes);
+  score.add(std::span<std::uint8_t const>(predicted), std::span<std::uint8_t const>(labels));
+  auto const by_class = [&](std::string const& entry, std::uint64_t (SegmentationScore::*count)(int) const) {
+    std::vector<std::int32_t> counts;
+    for (int c = 0; c < classes; ++c) counts.push_back(static_cast<std::int32_t>((score.*count)(c)));
+    check.integers(entry, counts);
+  };
+  by_class("miou.intersect", &SegmentationScore::intersect);
+  by_class("miou.union", &SegmentationScore::union_of);
+  by_class("miou.area_pred", &SegmentationScore::predicted);
+  by_class("miou.area_label", &SegmentationScore::labelled);
+  check.scalar("miou.mmseg_nanmean", score.miou());
+  check.scalar("miou.smp_zero_division_1", score.miou_smp());
+  check.scalar("miou.all_acc", score.pixel_accuracy());
 }
 
 /// pmd.*: one picture under given draws; where hue and saturation went back to colours, one grey level is allowed.
