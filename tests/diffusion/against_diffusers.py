@@ -6,7 +6,7 @@ Needs numpy, torch, diffusers and safetensors, best in a virtual environment of 
 program made from diffusion_tool.cpp, which also writes the weights. Prints the largest error of each comparison,
 relative to the largest number compared, and exits with 1 if one exceeds 1e-4.
 
-  against_diffusers.py TOOL [--seed 0] [--size 64x96] [--steps 10] [--guidance 7.5]
+  against_diffusers.py TOOL [--seed 0] [--size 64x128] [--steps 10] [--guidance 7.5]
 """
 
 import argparse

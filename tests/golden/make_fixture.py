@@ -18,7 +18,7 @@ import make_goldens as reference  # noqa: E402
 
 PROFILE = dict(reference.PUBLIC, name="fixture", seed=20, fixture=[64, 128], slide=[128, 192, 64, 43], depth_pad=[96, 32],
                depth_tta=[96, 128], tokens_a=[44, 180, 7, 301, 12], tokens_b=[2, 60, 499, 21, 333, 90, 8], ti_token=77,
-               grad_size=[64, 64])
+               grad_size=[64, 128])
 NUMBERS = 256          # a tensor, at most
 UPDATED = 64           # a parameter after steps of AdamW
 # Parameters of every kind of layer, by the end of their names.

@@ -166,7 +166,9 @@ TEST_CASE("the caption files of TADP are read") {
   auto const folder = *shared / "data" / "captions";
   auto const index = nlohmann::json::parse(std::ifstream(folder / "index.json"));
   int files = 0;
-  for (auto const& [name, facts] : index.items()) {
+  for (auto const& item : index.items()) {
+    std::string const name = item.key();
+    auto const& facts = item.value();
     if (!std::filesystem::exists(folder / name)) continue;
     CAPTURE(name);
     CaptionFile const file(folder / name);

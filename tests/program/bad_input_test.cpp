@@ -200,7 +200,7 @@ TEST_CASE("models that do not fit") {
     test_models::write_tiny(p.folder / "model.safetensors", d);
     auto const outcome = segment();
     CHECK(outcome.status == 3);
-    for (char const* const part : {"model.safetensors", "num_heads", "expected: 4", "found: 5"}) CHECK(outcome.says(part));
+    for (char const* const part : {"model.safetensors", "key: tiny: unet.", "expected: ", "found: "}) CHECK(outcome.says(part));
   }
   SUBCASE("a newer version") {
     auto metadata = tadp::to_metadata(test_models::tiny_description());

@@ -3,6 +3,7 @@
 // Nothing of it is stored in a golden: the manifest's seed, sizes and keys say it all.
 #pragma once
 
+#include "tadp/device/cpu.hpp"
 #include "tadp/io/hash_rule.hpp"
 #include "tadp/model.hpp"
 #include "tadp/runs/golden_files.hpp"

@@ -3,6 +3,7 @@
 // Only the head's parameters are held, saved and changed; the trained ones are put into the model's weights at the end.
 #pragma once
 
+#include "tadp/core/picture.hpp"
 #include "tadp/runs/feature_cache.hpp"
 #include "tadp/runs/head_only.hpp"
 #include "tadp/runs/trainer.hpp"

@@ -18,7 +18,7 @@ struct StreetTrainingOptions {
   std::uint64_t seed = 1;
   int threads = 2;
   std::size_t scenes = 3000;
-  std::uint64_t autoencoder_steps = 700, diffusion_steps = 1000, segmentation_steps = 1500;
+  std::uint64_t autoencoder_steps = 700, diffusion_steps = 1000, segmentation_steps = 1000;
   std::function<void(std::string_view stage, TrainingProgress const&)> on_progress{};
   std::stop_token stop{};
 };
