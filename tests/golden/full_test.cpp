@@ -2,17 +2,10 @@
 // Every stage of Stable Diffusion v1.5 at its real size, for every such case of a folder of goldens: 4.5 GiB of memory and
 // half a minute a case on two cores. Left out under sanitizers.
 #include "golden_folder.hpp"
+#include "sanitized.hpp"
 #include "tadp/runs/golden_stages.hpp"
 
 #include <doctest/doctest.h>
-
-#if defined(__has_feature)
-#define TADP_TEST_SANITIZED __has_feature(address_sanitizer)
-#elif defined(__SANITIZE_ADDRESS__)
-#define TADP_TEST_SANITIZED 1
-#else
-#define TADP_TEST_SANITIZED 0
-#endif
 
 using namespace tadp;
 
