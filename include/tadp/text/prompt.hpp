@@ -85,7 +85,7 @@ struct PromptPolicy {
                         prompt_parts_are_unique<prompt_detail::unique<Parts...>(), sizeof...(Parts)> {};
 };
 
-/// Words around a caption; "{}" stands for it. The paper's domains by name are in `domain_modifiers`.
+/// Words around a caption; "{}" stands for it.
 inline std::string modified(std::string const& modifier, std::string const& caption) {
   if (modifier.empty()) return caption;
   auto const hole = modifier.find("{}");
