@@ -3,8 +3,7 @@
 // A linear layer is the convolution with a kernel of one.
 #pragma once
 
-#include "tadp/core/geometry.hpp"
-#include "tadp/kernels/cpu_gemm.hpp"
+#include "tadp/kernels/cpu_conv_direct.hpp"
 
 namespace tadp {
 inline namespace TADP_ISA {
@@ -16,9 +15,11 @@ struct Patches {
   FeatureShape in, out;
   ConvGeometry g;
 
-  float const* source(index_t n, index_t oy, index_t ox, index_t tap) const {
+  /// Between the sources of two pixels side by side.
+  index_t step() const { return g.stride * x.pixel_stride; }
+  float const* source(index_t n, index_t oy, index_t ox, index_t ky, index_t kx) const {
     int const up = g.upsample ? 1 : 0;
-    index_t const y = oy * g.stride + tap / g.kernel - g.pad_top, x_ = ox * g.stride + tap % g.kernel - g.pad_left;
+    index_t const y = oy * g.stride + ky - g.pad_top, x_ = ox * g.stride + kx - g.pad_left;
     if (y < 0 || x_ < 0 || y >= in.h() << up || x_ >= in.w() << up) return gemm_detail::zeros;
     return x.pixel((n * in.h() + (y >> up)) * in.w() + (x_ >> up));
   }
@@ -30,8 +31,9 @@ struct GradientPatches {
   FeatureShape in, out;  // `in` is where it is gathered from (the convolution's output), `out` the convolution's input
   ConvGeometry g;
 
-  float const* source(index_t n, index_t iy, index_t ix, index_t tap) const {
-    index_t const y = iy + g.pad_top - tap / g.kernel, x_ = ix + g.pad_left - tap % g.kernel;
+  index_t step() const { return x.pixel_stride; }
+  float const* source(index_t n, index_t iy, index_t ix, index_t ky, index_t kx) const {
+    index_t const y = iy + g.pad_top - ky, x_ = ix + g.pad_left - kx;
     if (y < 0 || x_ < 0 || y % g.stride != 0 || x_ % g.stride != 0) return gemm_detail::zeros;
     index_t const oy = y / g.stride, ox = x_ / g.stride;
     if (oy >= in.h() || ox >= in.w()) return gemm_detail::zeros;
@@ -56,9 +58,10 @@ struct PixelRows {
     index_t const channels = gather.in.c();
     while (k > 0) {
       index_t const tap = k0 / channels, c = k0 % channels, length = std::min(channels - c, k);
+      index_t const ky = tap / gather.g.kernel, kx = tap % gather.g.kernel;
       float const* rows[R];
       for (int r = 0; r < R; ++r) {
-        float const* const s = r < count ? gather.source(n[r], y[r], x[r], tap) : gemm_detail::zeros;
+        float const* const s = r < count ? gather.source(n[r], y[r], x[r], ky, kx) : gemm_detail::zeros;
         rows[r] = s == gemm_detail::zeros ? s : s + c;
       }
       gemm_detail::interleave<R>(rows, length, dst);
@@ -86,7 +89,7 @@ struct PatchColumns {
         }
         index_t const tap = column / channels, c = column % channels;
         index_t const length = std::min({channels - c, R - r, count - r});
-        float const* const s = gather.source(n, y, x, tap);
+        float const* const s = gather.source(n, y, x, tap / gather.g.kernel, tap % gather.g.kernel);
         std::memcpy(dst + r, s == gemm_detail::zeros ? s : s + c, static_cast<std::size_t>(length) * sizeof(float));
         r += length;
       }
@@ -117,6 +120,16 @@ inline void add_rows(index_t count, float* target, float const* values) {
   map_row(count, target, [](Packet a, Packet b) { return add(a, b); }, static_cast<float const*>(target), values);
 }
 
+/// store(row, first, count, values) for pieces of the product of patches with B.
+template <class Gather, class B, class Store>
+void multiply(ThreadPool& pool, index_t rows, index_t columns, Gather const& gather, B const& b, Store const& store) {
+  index_t const channels = gather.in.c(), taps = gather.g.taps();
+  if (few_channels(columns, channels, taps))
+    multiply_patches(pool, rows, columns, gather, b, store);
+  else
+    gemm(pool, rows, columns, taps * channels, PixelRows<Gather>{gather}, b, store);
+}
+
 }  // namespace conv_detail
 
 /// y = conv(x) + bias + shift + residual. weight [Cout, k, k, Cin]; bias [Cout] or null; shift (N or 1, 1, 1, Cout) or
@@ -125,21 +138,20 @@ inline void conv2d(Cpu& cpu, ConvGeometry const& g, ConstFeatures<Cpu> x, float 
                    ConstFeatures<Cpu> shift, ConstFeatures<Cpu> residual, Features<Cpu> y) {
   FeatureShape const in = x.shape, out = y.shape;
   index_t const k = g.taps() * in.c();
-  conv_detail::PixelRows<conv_detail::Patches> const a{{x, in, out, g}};
-  gemm(cpu.threads(), out.pixels(), out.c(), k, a, RowsOf{weight, k},
-       [&](index_t row, index_t first, index_t count, float const* values) {
-         float* const target = y.pixel(row) + first;
-         auto const plus = [](Packet p, Packet q) { return add(p, q); };
-         if (bias != nullptr)
-           map_row(count, target, plus, values, bias + first);
-         else
-           std::memcpy(target, values, static_cast<std::size_t>(count) * sizeof(float));
-         if (shift) {
-           index_t const n = shift.shape[0] == 1 ? 0 : row / out.positions();
-           conv_detail::add_rows(count, target, shift.pixel(n) + first);
-         }
-         if (residual) conv_detail::add_rows(count, target, residual.pixel(row) + first);
-       });
+  conv_detail::multiply(cpu.threads(), out.pixels(), out.c(), conv_detail::Patches{x, in, out, g}, RowsOf{weight, k},
+                        [&](index_t row, index_t first, index_t count, float const* values) {
+                          float* const target = y.pixel(row) + first;
+                          auto const plus = [](Packet p, Packet q) { return add(p, q); };
+                          if (bias != nullptr)
+                            map_row(count, target, plus, values, bias + first);
+                          else
+                            std::memcpy(target, values, static_cast<std::size_t>(count) * sizeof(float));
+                          if (shift) {
+                            index_t const n = shift.shape[0] == 1 ? 0 : row / out.positions();
+                            conv_detail::add_rows(count, target, shift.pixel(n) + first);
+                          }
+                          if (residual) conv_detail::add_rows(count, target, residual.pixel(row) + first);
+                        });
 }
 
 /// dx += the gradient of the input; dx has the shape of x.
@@ -149,17 +161,16 @@ inline void conv2d_input_gradient(Cpu& cpu, ConvGeometry const& g, ConstFeatures
   if (g.upsample) in = {in.n(), in.h() * 2, in.w() * 2, in.c()};
   ConvGeometry plain = g;
   plain.upsample = false;
-  conv_detail::PixelRows<conv_detail::GradientPatches> const a{{dy, out, in, plain}};
+  conv_detail::GradientPatches const a{dy, out, in, plain};
   conv_detail::TurnedWeights const b{weight, in.c(), out.c(), g.taps()};
-  index_t const k = g.taps() * out.c();
   if (!g.upsample) {
-    gemm(cpu.threads(), in.pixels(), in.c(), k, a, b, [&](index_t row, index_t first, index_t count, float const* values) {
+    conv_detail::multiply(cpu.threads(), in.pixels(), in.c(), a, b, [&](index_t row, index_t first, index_t count, float const* values) {
       conv_detail::add_rows(count, dx.pixel(row) + first, values);
     });
     return;
   }
   float* const doubled = cpu.threads().shared_scratch(in.count());
-  gemm(cpu.threads(), in.pixels(), in.c(), k, a, b, [&](index_t row, index_t first, index_t count, float const* values) {
+  conv_detail::multiply(cpu.threads(), in.pixels(), in.c(), a, b, [&](index_t row, index_t first, index_t count, float const* values) {
     std::memcpy(doubled + row * in.c() + first, values, static_cast<std::size_t>(count) * sizeof(float));
   });
   cpu.threads().run(in.n() * in.h() / 2, [&](index_t line, int) {
@@ -175,7 +186,9 @@ inline void conv2d_weight_gradient(Cpu& cpu, ConvGeometry const& g, ConstFeature
                                    float* dbias) {
   FeatureShape const in = x.shape, out = dy.shape;
   index_t const k = g.taps() * in.c();
-  if (dweight != nullptr)
+  if (dweight != nullptr && conv_detail::outer_products_fit(g, in.c(), out.c()))
+    conv_detail::add_outer_product_gradient(cpu, g, x, dy, dweight);
+  else if (dweight != nullptr)
     gemm(cpu.threads(), out.c(), k, out.pixels(), ColumnsOf{dy.data, dy.pixel_stride},
          conv_detail::PatchColumns{{x, in, out, g}}, [&](index_t row, index_t first, index_t count, float const* values) {
            conv_detail::add_rows(count, dweight + row * k + first, values);
