@@ -24,15 +24,19 @@ float number(View const& d_out) {
 TEST_CASE("cross-entropy and its gradient are those of plain loops") {
   Average average{};
   std::vector<std::uint8_t> labels;
-  auto const forward = [&](auto& device, auto const& in, auto const& out) { cross_entropy(device, average, in[0], labels.data(), out[0]); };
+  std::vector<float> weights;
+  auto const factors = [&] { return weights.empty() ? nullptr : weights.data(); };
+  auto const forward = [&](auto& device, auto const& in, auto const& out) { cross_entropy(device, average, in[0], labels.data(), factors(), out[0]); };
   auto const backward = [&](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
-    if (d_in[0]) cross_entropy_gradient(device, average, in[0], labels.data(), number(d_out[0]), d_in[0]);
+    if (d_in[0]) cross_entropy_gradient(device, average, in[0], labels.data(), factors(), number(d_out[0]), d_in[0]);
   };
   agree(61, 40,
         [&](Dice& dice, index_t limit) {
           FeatureShape const x = shape_of(dice, limit);
           average = dice.coin() ? Average::all_pixels : Average::valid_pixels;
           labels.clear();
+          weights.clear();
+          for (index_t c = 0, count = dice.coin() ? x.c() : 0; c < count; ++c) weights.push_back(0.25F + 0.5F * static_cast<float>(dice.integer(0, 6)));
           index_t const ignored = dice.integer(0, 9) == 0 ? 10 : 2;  // of ten
           for (index_t p = 0; p < x.pixels(); ++p)
             labels.push_back(dice.integer(0, 9) < ignored ? ignore_label : static_cast<std::uint8_t>(dice.integer(0, x.c() - 1)));
@@ -50,16 +54,17 @@ TEST_CASE("the squared error is that of plain loops") {
 }
 
 TEST_CASE("the absolute error with its edges is that of plain loops") {
-  float edges = 0.0F;
+  float edges = 0.0F, colour = 0.0F;
   agree(63, 30,
         [&](Dice& dice, index_t limit) {
           edges = dice.coin() ? 0.5F : 0.0F;
+          colour = dice.coin() ? 2.0F : 0.0F;
           FeatureShape const x = shape_of(dice, limit);
           return Trial{"absolute error " + to_string(x), {block(dice, x), block(dice, x)}, {one}};
         },
-        [&](auto& device, auto const& in, auto const& out) { absolute_error(device, edges, in[0], in[1], out[0]); },
+        [&](auto& device, auto const& in, auto const& out) { absolute_error(device, edges, colour, in[0], in[1], out[0]); },
         [&](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
-          if (d_in[0]) absolute_error_gradient(device, edges, in[0], in[1], number(d_out[0]), d_in[0]);
+          if (d_in[0]) absolute_error_gradient(device, edges, colour, in[0], in[1], number(d_out[0]), d_in[0]);
         });
 }
 

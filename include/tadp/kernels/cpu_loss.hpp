@@ -25,35 +25,46 @@ double pixel_sum(Cpu& cpu, index_t pixels, Term const& term) {
   return total;
 }
 
-inline index_t divisor(Average average, std::uint8_t const* labels, index_t pixels) {
-  if (average == Average::all_pixels) return pixels;
-  return pixels - std::count(labels, labels + pixels, ignore_label);
+inline float weight_of(float const* class_weights, std::uint8_t label) { return class_weights == nullptr ? 1.0F : class_weights[label]; }
+
+/// All pixels, or the sum of the weights of those with a label.
+inline double divisor(Average average, std::uint8_t const* labels, float const* class_weights, index_t pixels) {
+  if (average == Average::all_pixels) return static_cast<double>(pixels);
+  if (class_weights == nullptr) return static_cast<double>(pixels - std::count(labels, labels + pixels, ignore_label));
+  double sum = 0.0;
+  for (index_t p = 0; p < pixels; ++p)
+    if (labels[p] != ignore_label) sum += static_cast<double>(class_weights[labels[p]]);
+  return sum;
 }
 
 }  // namespace loss_detail
 
-/// Mean cross-entropy of logits (N, H, W, K) with one label a pixel; `ignore_label` adds nothing.
-inline void cross_entropy(Cpu& cpu, Average average, ConstFeatures<Cpu> logits, std::uint8_t const* labels, Features<Cpu> loss) {
+/// Mean cross-entropy of logits (N, H, W, K) with one label a pixel; `ignore_label` adds nothing. class_weights: K
+/// factors, or null for ones.
+inline void cross_entropy(Cpu& cpu, Average average, ConstFeatures<Cpu> logits, std::uint8_t const* labels, float const* class_weights,
+                          Features<Cpu> loss) {
   index_t const classes = logits.shape.channels(), pixels = logits.shape.pixels();
   double const total = loss_detail::pixel_sum(cpu, pixels, [&](index_t p) {
     if (labels[p] == ignore_label) return 0.0;
     float const* const z = logits.pixel(p);
     float const top = max_of_row(classes, z);
     float const sum = sum_of_row(classes, [t = broadcast(top)](Packet v) { return exp(sub(v, t)); }, z);
-    return static_cast<double>(top - z[labels[p]]) + std::log(static_cast<double>(sum));
+    double const entropy = static_cast<double>(top - z[labels[p]]) + std::log(static_cast<double>(sum));
+    return entropy * static_cast<double>(loss_detail::weight_of(class_weights, labels[p]));
   });
-  index_t const count = loss_detail::divisor(average, labels, pixels);
-  loss.data[0] = count == 0 ? 0.0F : static_cast<float>(total / static_cast<double>(count));
+  double const count = loss_detail::divisor(average, labels, class_weights, pixels);
+  loss.data[0] = count == 0.0 ? 0.0F : static_cast<float>(total / count);
 }
 
-inline void cross_entropy_gradient(Cpu& cpu, Average average, ConstFeatures<Cpu> logits, std::uint8_t const* labels, float upstream,
-                                   Features<Cpu> dlogits) {
+inline void cross_entropy_gradient(Cpu& cpu, Average average, ConstFeatures<Cpu> logits, std::uint8_t const* labels, float const* class_weights,
+                                   float upstream, Features<Cpu> dlogits) {
   index_t const classes = logits.shape.channels(), pixels = logits.shape.pixels();
-  index_t const count = loss_detail::divisor(average, labels, pixels);
-  if (count == 0) return;
-  float const weight = upstream / static_cast<float>(count);
+  double const count = loss_detail::divisor(average, labels, class_weights, pixels);
+  if (count == 0.0) return;
+  float const share = upstream / static_cast<float>(count);
   pointwise_detail::for_pixels(cpu, pixels, classes, [&](index_t p) {
     if (labels[p] == ignore_label) return;
+    float const weight = share * loss_detail::weight_of(class_weights, labels[p]);
     float const* const z = logits.pixel(p);
     float* const d = dlogits.pixel(p);
     float const top = max_of_row(classes, z);
@@ -82,8 +93,9 @@ inline void mean_squared_error_gradient(Cpu& cpu, ConstFeatures<Cpu> a, ConstFea
   });
 }
 
-/// Mean of |a - b|, plus `edges` times the mean of |horizontal and vertical differences of (a - b)|.
-inline void absolute_error(Cpu& cpu, float edges, ConstFeatures<Cpu> a, ConstFeatures<Cpu> b, Features<Cpu> loss) {
+/// Mean of |a - b|, plus `edges` times the mean of |horizontal and vertical differences of (a - b)|, plus `colour` times
+/// that of |differences between neighbouring channels of (a - b)|.
+inline void absolute_error(Cpu& cpu, float edges, float colour, ConstFeatures<Cpu> a, ConstFeatures<Cpu> b, Features<Cpu> loss) {
   FeatureShape const s = a.shape;
   auto const error = [&](index_t p, index_t i) { return static_cast<double>(a.pixel(p)[i]) - static_cast<double>(b.pixel(p)[i]); };
   double const total = loss_detail::pixel_sum(cpu, s.pixels(), [&](index_t p) {
@@ -92,6 +104,7 @@ inline void absolute_error(Cpu& cpu, float edges, ConstFeatures<Cpu> a, ConstFea
     for (index_t i = 0; i < s.c(); ++i) {
       double const e = error(p, i);
       sum += std::abs(e);
+      if (i + 1 < s.c()) sum += static_cast<double>(colour) * std::abs(error(p, i + 1) - e);
       if (right) sum += static_cast<double>(edges) * std::abs(error(p + 1, i) - e);
       if (below) sum += static_cast<double>(edges) * std::abs(error(p + s.w(), i) - e);
     }
@@ -100,16 +113,19 @@ inline void absolute_error(Cpu& cpu, float edges, ConstFeatures<Cpu> a, ConstFea
   loss.data[0] = static_cast<float>(total / static_cast<double>(s.count()));
 }
 
-inline void absolute_error_gradient(Cpu& cpu, float edges, ConstFeatures<Cpu> a, ConstFeatures<Cpu> b, float upstream, Features<Cpu> da) {
+inline void absolute_error_gradient(Cpu& cpu, float edges, float colour, ConstFeatures<Cpu> a, ConstFeatures<Cpu> b, float upstream, Features<Cpu> da) {
   FeatureShape const s = a.shape;
   float const weight = upstream / static_cast<float>(s.count());
-  auto const error = [&](index_t p, index_t i) { return a.pixel(p)[i] - b.pixel(p)[i]; };
-  auto const sign = [](float v) { return v > 0.0F ? 1.0F : v < 0.0F ? -1.0F : 0.0F; };
+  // In double: a difference of differences that rounds to nothing would lose its sign.
+  auto const error = [&](index_t p, index_t i) { return static_cast<double>(a.pixel(p)[i]) - static_cast<double>(b.pixel(p)[i]); };
+  auto const sign = [](double v) { return v > 0.0 ? 1.0F : v < 0.0 ? -1.0F : 0.0F; };
   pointwise_detail::for_pixels(cpu, s.pixels(), s.c(), [&](index_t p) {
     index_t const x = p % s.w(), y = p / s.w() % s.h();
     for (index_t i = 0; i < s.c(); ++i) {
-      float const e = error(p, i);
+      double const e = error(p, i);
       float slope = sign(e);
+      if (i > 0) slope += colour * sign(e - error(p, i - 1));
+      if (i + 1 < s.c()) slope += colour * sign(e - error(p, i + 1));
       if (x > 0) slope += edges * sign(e - error(p - 1, i));
       if (x + 1 < s.w()) slope += edges * sign(e - error(p + 1, i));
       if (y > 0) slope += edges * sign(e - error(p - s.w(), i));

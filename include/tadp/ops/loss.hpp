@@ -22,17 +22,18 @@ float upstream(Device& device, Gradients<Device> const& g) {
 
 struct CrossEntropyOp {
   Average average;
-  std::uint8_t const* labels;  ///< on the device, one a pixel of the logits
+  std::uint8_t const* labels;             ///< on the device, one a pixel of the logits
+  float const* class_weights = nullptr;   ///< on the device, a factor for each class; null for ones
   static constexpr int outputs = 1;
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const>) const { return {loss_op_detail::one_number}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    cross_entropy(device, average, a.in[0], labels, a.out[0]);
+    cross_entropy(device, average, a.in[0], labels, class_weights, a.out[0]);
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
-    if (g.d_in[0]) cross_entropy_gradient(device, average, g.in[0], labels, loss_op_detail::upstream(device, g), g.d_in[0]);
+    if (g.d_in[0]) cross_entropy_gradient(device, average, g.in[0], labels, class_weights, loss_op_detail::upstream(device, g), g.d_in[0]);
   }
 };
 
@@ -51,19 +52,21 @@ struct MeanSquaredErrorOp {
   }
 };
 
-/// Mean of |input 0 - input 1| plus `edges` times that of its horizontal and vertical differences.
+/// Mean of |input 0 - input 1| plus `edges` times that of its horizontal and vertical differences, plus `colour` times
+/// that of its differences between neighbouring channels.
 struct AbsoluteErrorOp {
   float edges;
+  float colour = 0.0F;
   static constexpr int outputs = 1;
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const>) const { return {loss_op_detail::one_number}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    absolute_error(device, edges, a.in[0], a.in[1], a.out[0]);
+    absolute_error(device, edges, colour, a.in[0], a.in[1], a.out[0]);
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
-    if (g.d_in[0]) absolute_error_gradient(device, edges, g.in[0], g.in[1], loss_op_detail::upstream(device, g), g.d_in[0]);
+    if (g.d_in[0]) absolute_error_gradient(device, edges, colour, g.in[0], g.in[1], loss_op_detail::upstream(device, g), g.d_in[0]);
   }
 };
 
