@@ -23,5 +23,5 @@ configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/tadpConfig.cmake.in" 
                               INSTALL_DESTINATION "${tadp_package_dir}" PATH_VARS tadp_models_dir)
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/tadpConfigVersion.cmake" COMPATIBILITY SameMinorVersion
                                  ARCH_INDEPENDENT)
-install(FILES "${PROJECT_BINARY_DIR}/tadpConfig.cmake" "${PROJECT_BINARY_DIR}/tadpConfigVersion.cmake" "${PROJECT_SOURCE_DIR}/cmake/FindUtf8proc.cmake"
+install(FILES "${PROJECT_BINARY_DIR}/tadpConfig.cmake" "${PROJECT_BINARY_DIR}/tadpConfigVersion.cmake" "${PROJECT_SOURCE_DIR}/cmake/FindMinizip.cmake" "${PROJECT_SOURCE_DIR}/cmake/FindUtf8proc.cmake"
         DESTINATION "${tadp_package_dir}")

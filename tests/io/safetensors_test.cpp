@@ -480,7 +480,7 @@ TEST_CASE("S42 something else under this name") {
       {"PK\x03\x04\0\0\x08\x08\0\0archive/data.pkl"s, "zip", ".ckpt"},
       {"GGUF\x03\0\0\0\x01\0\0\0"s, "GGUF", "safetensors"},
       {"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."s, "pickle", ".ckpt"},
-      {"\x80\x02}q\0X\x05\0\0\0model"s, "pickle", ".ckpt"},
+      {"\x80\x02}q\0X\x05\0\0\0model"s, "pickle", "torch.save"},
       {"{\"metadata\": {}, \"weight_map\": {}}", "JSON", "index"},
       {"\x93NUMPY\x01\0v\0{'descr'"s, "NumPy", "safetensors"},
   };

@@ -143,6 +143,17 @@ class MappedFile {
   std::span<std::byte const> bytes() const noexcept { return {data_, size_}; }
   std::filesystem::path const& path() const noexcept { return path_; }
 
+  /// Error(io) if the file at this path is now shorter than what was mapped: touching the missing part would be fatal.
+  void require_length() const {
+    std::error_code gone;  // a deleted or hidden file keeps its mapped content
+    auto const now = std::filesystem::file_size(path_, gone);
+    if (!gone && now < size_)
+      throw Error(Errc::io, "the file became shorter after it was opened",
+                  {.file = path_.string(),
+                   .expected = std::to_string(size_) + " bytes",
+                   .found = std::to_string(now) + " bytes"});
+  }
+
   /// Lets the system forget the pages of this range; they are read again from the file when next touched.
   void drop(std::size_t offset, std::size_t length) const noexcept {
     if (offset >= size_) return;

@@ -16,7 +16,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 namespace tadp {
 
@@ -72,15 +71,7 @@ class SafetensorsFile {
   }
 
   /// Error(io) if the file at this path is now shorter than what was mapped.
-  void require_length() const {
-    std::error_code gone;  // a deleted or hidden file keeps its mapped content
-    auto const now = std::filesystem::file_size(file_.path(), gone);
-    if (!gone && now < file_.bytes().size())
-      throw Error(Errc::io, "the file became shorter after it was opened",
-                  {.file = file_.path().string(),
-                   .expected = std::to_string(file_.bytes().size()) + " bytes",
-                   .found = std::to_string(now) + " bytes"});
-  }
+  void require_length() const { file_.require_length(); }
 
   std::filesystem::path const& path() const noexcept { return file_.path(); }
 

@@ -28,14 +28,15 @@ struct SafetensorsLimits {
   std::size_t max_shards = 1'024;
 };
 
-/// One tensor of a file: where its elements lie and how they are stored, row-major, little-endian.
+/// One tensor of a file: where its elements lie and how they are stored, little-endian.
 struct TensorEntry {
   std::string name{};
   Dtype dtype = Dtype::F32;
   std::vector<std::uint64_t> shape{};
-  std::uint64_t begin = 0;  ///< first byte, counted from the end of the header
-  std::uint64_t end = 0;    ///< one past the last byte
-  std::uint32_t file = 0;   ///< index of its file in a SafetensorsSet
+  std::uint64_t begin = 0;  ///< first byte, counted from the end of the header, or from the start of its storage
+  std::uint64_t end = 0;    ///< begin and the bytes of all elements: one past the last byte where row-major
+  std::uint32_t file = 0;   ///< index of its file in a SafetensorsSet, of its storage in a PyTorch file
+  std::vector<std::uint64_t> strides{};  ///< in elements, one a dimension; empty: row-major, as safetensors always is
 
   std::uint64_t size_bytes() const { return end - begin; }
 };

@@ -38,10 +38,11 @@ struct LoadOptions {
 namespace weights_detail {
 
 /// A tensor of one of several files.
+template <class File>
 struct Found {
   std::string_view name;
   std::span<std::uint64_t const> shape;
-  SafetensorsSet const* file;
+  File const* file;
   TensorEntry const* entry;
 };
 
@@ -54,10 +55,11 @@ inline bool same_matrix(std::span<std::uint64_t const> a, std::span<std::uint64_
 inline std::vector<std::uint64_t> file_shape(ParameterSpec const& spec) { return {spec.shape.begin(), spec.shape.end()}; }
 
 /// Every tensor of every file by name; a later file wins.
-inline std::map<std::string_view, Found> all_tensors(std::span<SafetensorsSet const> files) {
-  std::map<std::string_view, Found> all;
-  for (SafetensorsSet const& file : files)
-    for (TensorEntry const& entry : file.entries()) all.insert_or_assign(entry.name, Found{entry.name, entry.shape, &file, &entry});
+template <class File>
+std::map<std::string_view, Found<File>> all_tensors(std::span<File const> files) {
+  std::map<std::string_view, Found<File>> all;
+  for (File const& file : files)
+    for (TensorEntry const& entry : file.entries()) all.insert_or_assign(entry.name, Found<File>{entry.name, entry.shape, &file, &entry});
   return all;
 }
 
@@ -68,9 +70,10 @@ inline std::string names_of(std::span<std::filesystem::path const> files) {
 }
 
 /// Throws the table where a wanted parameter is missing or of another shape.
-inline void require(ParameterList const& list, std::map<std::string_view, Found> const& all, LoadOptions const& options, std::string const& file) {
+template <class File>
+void require(ParameterList const& list, std::map<std::string_view, Found<File>> const& all, LoadOptions const& options, std::string const& file) {
   std::vector<WantedTensor> wanted;
-  std::vector<Found> offered;
+  std::vector<Found<File>> offered;
   for (ParameterSpec const& spec : list.specs()) {
     if (options.wanted && !options.wanted(spec)) continue;
     WantedTensor& wish = wanted.emplace_back(WantedTensor{spec.name, file_shape(spec)});
@@ -90,9 +93,10 @@ inline bool is_reordered(ParameterSpec const& spec) { return spec.shape.size() =
 }  // namespace weights_detail
 
 /// Reads the parameters of opened files, later ones over earlier ones; Error(key) with one table of all that is missing
-/// or misshapen before anything is changed; errors of SafetensorsSet::read_f32. `names`: the files, for messages.
-template <class Device>
-void load_weights(Weights<Device>& weights, std::span<SafetensorsSet const> files, std::string const& names, LoadOptions const& options = {}) {
+/// or misshapen before anything is changed; errors of File::read_f32. `names`: the files, for messages.
+/// File is SafetensorsSet or Checkpoint: anything with entries(), read_f32(entry, out) and drop(entry).
+template <class Device, class File>
+void load_weights_from(Weights<Device>& weights, std::span<File const> files, std::string const& names, LoadOptions const& options = {}) {
   auto const all = weights_detail::all_tensors(files);
   weights_detail::require(weights.list(), all, options, names);
   std::vector<float> checkpoint, memory;
@@ -100,7 +104,7 @@ void load_weights(Weights<Device>& weights, std::span<SafetensorsSet const> file
   for (std::size_t i = 0; i < specs.size(); ++i) {
     ParameterSpec const& spec = specs[i];
     if (options.wanted && !options.wanted(spec)) continue;
-    weights_detail::Found const& found = all.at(spec.name);
+    auto const& found = all.at(spec.name);
     checkpoint.resize(static_cast<std::size_t>(spec.count));
     found.file->read_f32(*found.entry, checkpoint.data());
     found.file->drop(*found.entry);
@@ -112,6 +116,11 @@ void load_weights(Weights<Device>& weights, std::span<SafetensorsSet const> file
     }
     weights.device().copy_from_host(weights.data(ParameterId{static_cast<int>(i)}), values, checkpoint.size() * sizeof(float));
   }
+}
+
+template <class Device>
+void load_weights(Weights<Device>& weights, std::span<SafetensorsSet const> files, std::string const& names, LoadOptions const& options = {}) {
+  load_weights_from(weights, files, names, options);
 }
 
 /// The same from paths: safetensors files or shard indices (*.json), each opened and checked first.
