@@ -543,8 +543,13 @@ void resize_nearest_gradient(Device&, Read<T> dy, Writes<T> dx) {
 
 // ---- losses ----
 
-inline index_t counted(Average average, std::uint8_t const* labels, index_t pixels) {
-  return average == Average::all_pixels ? pixels : pixels - std::count(labels, labels + pixels, ignore_label);
+inline double class_weight(float const* weights, std::uint8_t label) { return weights == nullptr ? 1.0 : static_cast<double>(weights[label]); }
+inline double counted(Average average, std::uint8_t const* labels, float const* weights, index_t pixels) {
+  if (average == Average::all_pixels) return static_cast<double>(pixels);
+  double sum = 0.0;
+  for (index_t p = 0; p < pixels; ++p)
+    if (labels[p] != ignore_label) sum += class_weight(weights, labels[p]);
+  return sum;
 }
 /// softmax of one pixel's logits.
 template <class T>
@@ -557,21 +562,23 @@ std::vector<double> probabilities(Read<T> logits, index_t p) {
   return v;
 }
 template <class T>
-void cross_entropy(Device&, Average average, Read<T> logits, std::uint8_t const* labels, Writes<T> loss) {
-  index_t const pixels = logits.shape.pixels(), count = counted(average, labels, pixels);
+void cross_entropy(Device&, Average average, Read<T> logits, std::uint8_t const* labels, float const* weights, Writes<T> loss) {
+  index_t const pixels = logits.shape.pixels();
+  double const count = counted(average, labels, weights, pixels);
   double total = 0.0;
   for (index_t p = 0; p < pixels; ++p)
-    if (labels[p] != ignore_label) total -= std::log(probabilities(logits, p)[labels[p]]);
-  set(loss.data[0], count == 0 ? 0.0 : total / static_cast<double>(count));
+    if (labels[p] != ignore_label) total -= class_weight(weights, labels[p]) * std::log(probabilities(logits, p)[labels[p]]);
+  set(loss.data[0], count == 0.0 ? 0.0 : total / count);
 }
 template <class T>
-void cross_entropy_gradient(Device&, Average average, Read<T> logits, std::uint8_t const* labels, float upstream, Writes<T> dlogits) {
-  index_t const pixels = logits.shape.pixels(), count = counted(average, labels, pixels);
+void cross_entropy_gradient(Device&, Average average, Read<T> logits, std::uint8_t const* labels, float const* weights, float upstream, Writes<T> dlogits) {
+  index_t const pixels = logits.shape.pixels();
+  double const count = counted(average, labels, weights, pixels);
   for (index_t p = 0; p < pixels; ++p) {
     if (labels[p] == ignore_label) continue;
     auto const q = probabilities(logits, p);
-    for (index_t c = 0; c < logits.shape.channels(); ++c)
-      add(dlogits.pixel(p)[c], static_cast<double>(upstream) * (q[static_cast<std::size_t>(c)] - (c == labels[p] ? 1.0 : 0.0)) / static_cast<double>(count));
+    double const share = static_cast<double>(upstream) * class_weight(weights, labels[p]) / count;
+    for (index_t c = 0; c < logits.shape.channels(); ++c) add(dlogits.pixel(p)[c], share * (q[static_cast<std::size_t>(c)] - (c == labels[p] ? 1.0 : 0.0)));
   }
 }
 template <class T>
@@ -596,28 +603,40 @@ void for_each_neighbour(FeatureShape const& s, Use const& use) {
   }
 }
 template <class T>
-void absolute_error(Device&, float edges, Read<T> a, Reads<T> b, Writes<T> loss) {
+void absolute_error(Device&, float edges, float colour, Read<T> a, Reads<T> b, Writes<T> loss) {
   auto const error = [&](index_t p, index_t c) { return static_cast<double>(a.pixel(p)[c]) - static_cast<double>(b.pixel(p)[c]); };
   double total = 0.0;
-  each(a.shape, [&](index_t p, index_t c) { total += std::abs(error(p, c)); });
+  each(a.shape, [&](index_t p, index_t c) {
+    total += std::abs(error(p, c));
+    if (c > 0) total += static_cast<double>(colour) * std::abs(error(p, c) - error(p, c - 1));
+  });
   for_each_neighbour(a.shape, [&](index_t p, index_t q) {
     for (index_t c = 0; c < a.shape.channels(); ++c) total += static_cast<double>(edges) * std::abs(error(q, c) - error(p, c));
   });
   set(loss.data[0], total / static_cast<double>(a.shape.count()));
 }
 template <class T>
-void absolute_error_gradient(Device&, float edges, Read<T> a, Reads<T> b, float upstream, Writes<T> da) {
+void absolute_error_gradient(Device&, float edges, float colour, Read<T> a, Reads<T> b, float upstream, Writes<T> da) {
   auto const error = [&](index_t p, index_t c) { return static_cast<double>(a.pixel(p)[c]) - static_cast<double>(b.pixel(p)[c]); };
   auto const sign = [](double v) { return v > 0.0 ? 1.0 : v < 0.0 ? -1.0 : 0.0; };
   double const weight = static_cast<double>(upstream) / static_cast<double>(a.shape.count());
-  each(a.shape, [&](index_t p, index_t c) { add(da.pixel(p)[c], weight * sign(error(p, c))); });
+  Sums sums(a.shape.count());
+  auto const sum = [&](index_t p, index_t c) -> double& { return sums[p * a.shape.channels() + c]; };
+  each(a.shape, [&](index_t p, index_t c) {
+    sum(p, c) += weight * sign(error(p, c));
+    if (c == 0) return;
+    double const slope = weight * static_cast<double>(colour) * sign(error(p, c) - error(p, c - 1));
+    sum(p, c) += slope;
+    sum(p, c - 1) -= slope;
+  });
   for_each_neighbour(a.shape, [&](index_t p, index_t q) {
     for (index_t c = 0; c < a.shape.channels(); ++c) {
       double const slope = weight * static_cast<double>(edges) * sign(error(q, c) - error(p, c));
-      add(da.pixel(q)[c], slope);
-      add(da.pixel(p)[c], -slope);
+      sum(q, c) += slope;
+      sum(p, c) -= slope;
     }
   });
+  sums.add_to(da);
 }
 template <class T>
 void gaussian_divergence(Device&, Read<T> moments, Writes<T> loss) {
@@ -640,6 +659,138 @@ void gaussian_divergence_gradient(Device&, Read<T> moments, float upstream, Writ
       add(dmoments.pixel(p)[c], weight * static_cast<double>(moments.pixel(p)[c]));
       if (v > -30.0 && v < 20.0) add(dmoments.pixel(p)[half + c], weight * 0.5 * (std::exp(v) - 1.0));
     }
+}
+
+// ---- transposed convolution, frames, the losses of dense heads ----
+
+template <class T>
+void conv_transpose2d(Device&, ConvGeometry const& g, Read<T> x, Numbers<T> weight, Writes<T> y) {
+  index_t const in = x.shape.channels(), out = y.shape.channels();
+  Sums sums(y.shape.count());
+  for_each_tap(g, y.shape, x.shape, [&](index_t xp, index_t yp, index_t tap) {
+    for (index_t i = 0; i < in; ++i)
+      for (index_t o = 0; o < out; ++o)
+        sums[yp * out + o] += static_cast<double>(weight[(i * g.taps() + tap) * out + o]) * static_cast<double>(x.pixel(xp)[i]);
+  });
+  each(y.shape, [&](index_t p, index_t c) { set(y.pixel(p)[c], sums[p * out + c]); });
+}
+template <class T>
+void conv_transpose2d_input_gradient(Device&, ConvGeometry const& g, Read<T> dy, Numbers<T> weight, Writes<T> dx) {
+  index_t const in = dx.shape.channels(), out = dy.shape.channels();
+  Sums sums(dx.shape.count());
+  for_each_tap(g, dy.shape, dx.shape, [&](index_t xp, index_t yp, index_t tap) {
+    for (index_t i = 0; i < in; ++i)
+      for (index_t o = 0; o < out; ++o)
+        sums[xp * in + i] += static_cast<double>(weight[(i * g.taps() + tap) * out + o]) * static_cast<double>(dy.pixel(yp)[o]);
+  });
+  sums.add_to(dx);
+}
+template <class T>
+void conv_transpose2d_weight_gradient(Device&, ConvGeometry const& g, Read<T> x, Reads<T> dy, Results<T> dweight) {
+  index_t const in = x.shape.channels(), out = dy.shape.channels();
+  Sums sums(in * g.taps() * out);
+  for_each_tap(g, dy.shape, x.shape, [&](index_t xp, index_t yp, index_t tap) {
+    for (index_t i = 0; i < in; ++i)
+      for (index_t o = 0; o < out; ++o)
+        sums[(i * g.taps() + tap) * out + o] += static_cast<double>(x.pixel(xp)[i]) * static_cast<double>(dy.pixel(yp)[o]);
+  });
+  sums.add_to(dweight);
+}
+
+/// use(pixel of a, pixel of b) where both frames, laid on one top left corner, have a pixel.
+template <class Use>
+void for_each_shared(FeatureShape const& a, FeatureShape const& b, Use const& use) {
+  for (index_t n = 0; n < a.n(); ++n)
+    for (index_t y = 0; y < std::min(a.h(), b.h()); ++y)
+      for (index_t x = 0; x < std::min(a.w(), b.w()); ++x) use((n * a.h() + y) * a.w() + x, (n * b.h() + y) * b.w() + x);
+}
+template <class T>
+void reframe(Device&, Read<T> x, Writes<T> y) {
+  each(y.shape, [&](index_t p, index_t c) { y.pixel(p)[c] = T{}; });
+  for_each_shared(x.shape, y.shape, [&](index_t from, index_t to) { std::copy_n(x.pixel(from), y.shape.channels(), y.pixel(to)); });
+}
+template <class T>
+void reframe_gradient(Device&, Read<T> dy, Writes<T> dx) {
+  for_each_shared(dy.shape, dx.shape, [&](index_t from, index_t to) {
+    for (index_t c = 0; c < dx.shape.channels(); ++c) dx.pixel(to)[c] += dy.pixel(from)[c];
+  });
+}
+inline index_t mirrored(Shape<4> const& s, index_t p) { return p / s[2] * s[2] + s[2] - 1 - p % s[2]; }
+template <class T>
+void mirror(Device&, Read<T> x, Writes<T> y) {
+  each(y.shape, [&](index_t p, index_t c) { y.pixel(p)[c] = x.pixel(mirrored(y.shape, p))[c]; });
+}
+template <class T>
+void mirror_gradient(Device&, Read<T> dy, Writes<T> dx) {
+  each(dx.shape, [&](index_t p, index_t c) { dx.pixel(p)[c] += dy.pixel(mirrored(dx.shape, p))[c]; });
+}
+
+/// Logarithms of truth over prediction where there is a truth.
+template <class T>
+std::vector<double> log_differences(Read<T> depth, float const* truth) {
+  std::vector<double> all;
+  for (index_t p = 0; p < depth.shape.pixels(); ++p)
+    if (truth[p] > 0.0F && std::isfinite(truth[p])) all.push_back(std::log(static_cast<double>(truth[p]) / static_cast<double>(depth.pixel(p)[0])));
+  return all;
+}
+struct LogMoments {
+  double count = 0.0, mean = 0.0, loss = 0.0;
+};
+inline LogMoments log_moments(std::vector<double> const& differences, float lambda) {
+  LogMoments m{static_cast<double>(differences.size())};
+  double squares = 0.0;
+  for (double const d : differences) {
+    m.mean += d / m.count;
+    squares += d * d / m.count;
+  }
+  m.loss = std::sqrt(std::max(0.0, squares - static_cast<double>(lambda) * m.mean * m.mean));
+  return m;
+}
+template <class T>
+void silog(Device&, float lambda, Read<T> depth, float const* truth, Writes<T> loss) {
+  set(loss.data[0], log_moments(log_differences(depth, truth), lambda).loss);
+}
+template <class T>
+void silog_gradient(Device&, float lambda, Read<T> depth, float const* truth, float upstream, Writes<T> ddepth) {
+  LogMoments const m = log_moments(log_differences(depth, truth), lambda);
+  for (index_t p = 0; m.loss > 0.0 && p < depth.shape.pixels(); ++p) {
+    if (!(truth[p] > 0.0F && std::isfinite(truth[p]))) continue;
+    double const v = static_cast<double>(depth.pixel(p)[0]), d = std::log(static_cast<double>(truth[p]) / v);
+    add(ddepth.pixel(p)[0], -static_cast<double>(upstream) * (d - static_cast<double>(lambda) * m.mean) / (m.count * m.loss * v));
+  }
+}
+
+/// -ln of what a sigmoid gives to the truth, and that probability.
+struct OneClass {
+  double cost, p;
+};
+template <class T>
+OneClass one_class(Read<T> logits, index_t pixel, index_t c, std::uint8_t label) {
+  double const z = (c == label ? 1.0 : -1.0) * static_cast<double>(logits.pixel(pixel)[c]);
+  double const cost = z > 0.0 ? std::log1p(std::exp(-z)) : std::log1p(std::exp(z)) - z;
+  return {cost, std::exp(-cost)};
+}
+template <class T>
+void focal_loss(Device&, Read<T> logits, std::uint8_t const* labels, Writes<T> loss) {
+  double const count = counted(Average::valid_pixels, labels, nullptr, logits.shape.pixels());
+  double total = 0.0;
+  each(logits.shape, [&](index_t p, index_t c) {
+    if (labels[p] == ignore_label) return;
+    auto const [cost, q] = one_class(logits, p, c, labels[p]);
+    total += std::pow(1.0 - q, 2) * cost;
+  });
+  set(loss.data[0], count == 0.0 ? 0.0 : total / count);
+}
+template <class T>
+void focal_loss_gradient(Device&, Read<T> logits, std::uint8_t const* labels, float upstream, Writes<T> dlogits) {
+  double const count = counted(Average::valid_pixels, labels, nullptr, logits.shape.pixels());
+  each(logits.shape, [&](index_t p, index_t c) {
+    if (labels[p] == ignore_label) return;
+    auto const [cost, q] = one_class(logits, p, c, labels[p]);
+    // d cost / dz = q - 1 for the class that the pixel is, 1 - q for another.
+    double const slope = 2.0 * (1.0 - q) * q * cost + std::pow(1.0 - q, 2);
+    add(dlogits.pixel(p)[c], static_cast<double>(upstream) / count * slope * (c == labels[p] ? q - 1.0 : 1.0 - q));
+  });
 }
 
 }  // namespace plain

@@ -26,7 +26,7 @@ class Model {
   using Prompt = PromptType;
   using Task = typename HeadType::Task;
   static constexpr int tokens = Prompt::template tokens<typename Backbone::TextEncoder>();
-  using features = typename Backbone::template features<tokens>;
+  using features = typename Backbone::template features<reads_maps<Task> ? tokens : 0>;
   static_assert(head_accepts_features<features, typename Task::expected>::met);
 
   /// Error(argument) where a dynamic count was not given, Error(shape) where one differs from what the type fixes or the
@@ -81,7 +81,7 @@ class Model {
   }
   static FeatureChannels feature_channels(ModelSizes const& sizes) {
     auto const& unet = Backbone::UNet::config;
-    index_t const maps = length_of(sizes);
+    index_t const maps = reads_maps<Task> ? length_of(sizes) : 0;
     return {unet.channels(0), unet.channels(1) + maps, unet.channels(2) + maps, unet.channels(3)};
   }
 
@@ -92,5 +92,14 @@ class Model {
   std::optional<TextAdapter> adapter_;
   ParameterId class_embeddings_{};
 };
+
+/// What a task reads of a backbone's features: without the maps where it says so.
+template <class Task, class Ctx>
+Pyramid<typename Ctx::Value> pyramid_for(Ctx& ctx, UNetFeatures<typename Ctx::Value> const& f) {
+  if constexpr (reads_maps<Task>)
+    return pyramid_of(ctx, f);
+  else
+    return f.features;
+}
 
 }  // namespace tadp

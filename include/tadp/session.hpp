@@ -6,8 +6,10 @@
 #include "tadp/exec/control.hpp"
 #include "tadp/exec/picture_windows.hpp"
 #include "tadp/exec/policy.hpp"
+#include "tadp/heads/depth_result.hpp"
 #include "tadp/heads/run_options.hpp"
 #include "tadp/heads/segmentation_result.hpp"
+#include "tadp/io/resize.hpp"
 #include "tadp/model.hpp"
 #include "tadp/text/prompt_tokens.hpp"
 
@@ -56,13 +58,25 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   }
   /// Labels into the caller's (height, width) bytes.
   void infer(PictureView picture, Prompt const& prompt, std::span<std::uint8_t> labels, Control const& control = {}) {
-    windows_.set(device_, picture, options_.normalisation);
+    windows_.set(device_, fitted(picture), options_.normalisation);
     auto const pixels = static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height);
     if (labels.size() != pixels)
       throw Error(Errc::argument, "the buffer for labels has another size than the picture",
                   {.expected = std::to_string(pixels) + " bytes", .found = std::to_string(labels.size())});
     join(prompt, {}, control);
+    unfit(picture.height, picture.width);
     settle(labels, {});
+  }
+  /// Metres of a picture, at its own size; of a head whose result is depth.
+  template <class PictureType, class Task = typename Model::Task>
+    requires std::same_as<typename Task::Result, DepthMap>
+  DepthMap depth(PictureType const& picture, Prompt const& prompt = {}, Control const& control = {}) {
+    windows_.set(device_, fitted(picture), options_.normalisation);
+    join(prompt, {}, control);
+    unfit(picture.height, picture.width);
+    DepthMap map(picture.width, picture.height);
+    device_.copy_to_host(map.metres.data(), sum_.data, map.metres.size() * sizeof(float));
+    return map;
   }
   /// Labels and what else is wanted. Error(argument) for a map of a token that the context does not have.
   SegmentationResult run(PictureView picture, Prompt const& prompt, Wanted const& wanted = {}, Control const& control = {}) {
@@ -108,7 +122,8 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     Pass(Session& s, index_t windows)
         : plan(s.device_, &s.weights_->list(), s.weights_->flat()), text_of(s.device_, Shape<1>{{windows}}), count(windows) {
       PlanContext<Device> ctx(plan);
-      picture = plan.input({windows, s.options_.window[0], s.options_.window[1], 3});
+      auto const network = [](index_t side) { return (side + Backbone::granularity - 1) / Backbone::granularity * Backbone::granularity; };
+      picture = plan.input({windows, network(s.options_.window[0]), network(s.options_.window[1]), 3});
       Value const moments = s.model_->backbone().vae(ctx, picture);
       if (s.options_.latent.sample) noise = plan.input(moments.shape.with_channels(moments.shape.c() / 2));
       latent = plan.keep(latent_of(ctx, s.options_.latent, moments, noise));
@@ -119,11 +134,12 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
       maps = s.model_->backbone().unet(ctx, latent, with, s.options_.self_maps);
       UNetFeatures<Value> read = maps;
       read.self_maps = {};
-      pyramid = pyramid_of(ctx, read);
+      pyramid = pyramid_for<typename Model::Task>(ctx, read);
       for (auto const* values : {&pyramid, &maps.cross_maps, &maps.self_maps})
         for (Value const& v : *values)
           if (v) plan.keep(v);
-      logits = plan.keep(s.model_->head()(ctx, pyramid));
+      constexpr index_t cell = Backbone::granularity / 2;  // pixels of level 2
+      logits = plan.keep(call_head(s.model_->head(), ctx, pyramid, {s.options_.window[0] / cell, s.options_.window[1] / cell}));
       plan.finish();
       read_text_zero(s.device_);
     }
@@ -174,9 +190,12 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     };
     if (model_ == nullptr || weights_ == nullptr) throw Error(Errc::argument, "a session needs a model and weights");
     if (&weights_->list() != model_->parameters().get()) throw Error(Errc::argument, "the weights were made for another model");
+    constexpr int unit = drops_padding<typename Model::Task::Net, PlanContext<Device>> ? Backbone::granularity / 2 : Backbone::granularity;
     for (int const side : o.window)
-      if (side <= 0 || side % Backbone::granularity != 0) fail("window", "a multiple of " + std::to_string(Backbone::granularity), side);
+      if (side <= 0 || side % unit != 0) fail("window", "a multiple of " + std::to_string(unit), side);
+    if (o.shifts < 0 || o.shifts == 1) fail("shifts", "0, or at least 2", o.shifts);
     if (o.stride < 0 || o.stride > std::min(o.window[0], o.window[1])) fail("stride", "at most the window's side", o.stride);
+    if ((o.fit[0] != 0 || o.fit[1] != 0) && (o.fit[1] < 1 || o.fit[0] < o.fit[1])) fail("fit", "the long side, then the short one", o.fit[1]);
     if (o.batch < 1) fail("batch", "at least 1", o.batch);
     if (o.texts < 1) fail("texts", "at least 1", o.texts);
     if (o.threads < 1) fail("threads", "at least 1", o.threads);
@@ -236,8 +255,9 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
 
   template <class View>
   SegmentationResult run_any(View picture, Prompt const& prompt, Wanted const& wanted, Control const& control) {
-    windows_.set(device_, picture, options_.normalisation);
+    windows_.set(device_, fitted(picture), options_.normalisation);
     join(prompt, wanted.maps, control);
+    unfit(picture.height, picture.width);
     SegmentationResult result;
     result.labels = LabelMap(picture.width, picture.height);
     if (wanted.confidence) result.confidence.resize(result.labels.labels.size());
@@ -246,17 +266,34 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     if (!wanted.maps.empty()) result.maps = {picture.width, picture.height, static_cast<int>(wanted.maps.size()), to_host(map_sum_)};
     return result;
   }
+  PictureView fitted(PictureView picture) { return options_.fit[0] == 0 ? picture : fit_(picture, options_.fit[0], options_.fit[1]); }
+  static NormalisedView fitted(NormalisedView picture) { return picture; }  // its scale is its maker's choice
+  /// What was joined over a fitted picture, at the size of the picture itself.
+  void unfit(index_t height, index_t width) {
+    auto const enlarge = [&](Features<Device>& from, GrowingBuffer<float, Device>& memory) {
+      if (!from || (from.shape[1] == height && from.shape[2] == width)) return;
+      FeatureShape const shape{1, height, width, from.shape.channels()};
+      Features<Device> const to{memory.at_least(device_, shape.count()), shape};
+      resize_bilinear(device_, Corners::half_pixel, ConstFeatures<Device>(from), to);
+      from = to;
+    };
+    enlarge(sum_, full_sum_memory_);
+    enlarge(map_sum_, full_map_memory_);
+  }
   /// Joins logits, and maps where there are groups of tokens, over the windows of the picture that was set.
   void join(Prompt const& prompt, std::span<std::vector<int> const> groups, Control const& control) {
     require_groups(groups);
     control.check();
     set_prompt(prompt, control);
     auto const [h, w] = options_.window;
-    auto const stride = [&](int side) { return options_.stride > 0 ? index_t{options_.stride} : default_stride(side); };
-    windows_.lay_out(device_, {h, w}, {stride(h), stride(w)});
     sum_ = windows_.zero_sum(device_, sum_memory_, classes());
+    auto const stride = [&](index_t size, int side) {
+      return options_.shifts > 0 ? shift_stride(size, side, options_.shifts) : options_.stride > 0 ? index_t{options_.stride} : default_stride(side);
+    };
+    windows_.lay_out(device_, {h, w}, {stride(sum_.shape[1], h), stride(sum_.shape[2], w)});
+    map_sum_ = {};
     if (!groups.empty()) map_sum_ = windows_.zero_sum(device_, map_memory_, static_cast<index_t>(groups.size()));
-    index_t const all = windows_.grid().count();
+    index_t const all = windows_.grid().count() * looks();
     for (index_t first = 0; first < all;) {
       Pass& pass = single_ && all - first < full_->count ? *single_ : *full_;
       if (!pass.all_read_zero) pass.read_text_zero(device_);
@@ -266,7 +303,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
         control.step(static_cast<std::size_t>(first) * operations + done * static_cast<std::size_t>(pass.count), total);
       });
       for (index_t i = 0; i < pass.count; ++i) {
-        windows_.add(device_, first + i, 1.0F, pass.slot(pass.logits, i), sum_);
+        add_look(first + i, 1.0F, pass.slot(pass.logits, i), sum_);
         if (!groups.empty()) add_maps(pass, i, first + i, groups);
       }
       first += pass.count;
@@ -274,8 +311,32 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     windows_.divide(device_, sum_);
     if (!groups.empty()) windows_.divide(device_, map_sum_);
   }
-  void load_window(Pass& pass, index_t slot, index_t window) {
-    windows_.window(device_, window, pass.slot(pass.picture, slot));
+  /// Looks at a window: as it is, and mirrored where the options say so.
+  index_t looks() const { return options_.flip ? 2 : 1; }
+  bool mirrored(index_t look) const { return look % looks() == 1; }
+  Features<Device> room(GrowingBuffer<float, Device>& memory, FeatureShape const& shape) { return {memory.at_least(device_, shape.count()), shape}; }
+  /// Adds what a look gave, turned back where it was mirrored.
+  void add_look(index_t look, float factor, ConstFeatures<Device> x, Features<Device> sum) {
+    if (mirrored(look)) {
+      auto const turned = room(turned_memory_, x.shape);
+      mirror(device_, x, turned);
+      x = turned;
+    }
+    windows_.add(device_, look / looks(), factor / static_cast<float>(looks()), x, sum);
+  }
+  void load_window(Pass& pass, index_t slot, index_t look) {
+    index_t const window = look / looks();
+    auto const input = pass.slot(pass.picture, slot);
+    FeatureShape const seen{1, options_.window[0], options_.window[1], 3};
+    bool const whole = input.shape == seen;  // nothing is padded
+    auto cut = whole && !mirrored(look) ? input : room(cut_memory_, seen);
+    windows_.window(device_, window, cut);
+    if (mirrored(look)) {
+      auto const turned = whole ? input : room(turned_memory_, seen);
+      mirror(device_, ConstFeatures<Device>(cut), turned);
+      cut = turned;
+    }
+    if (!whole) reframe(device_, ConstFeatures<Device>(cut), input);
     if (!pass.noise) return;
     auto const to = pass.slot(pass.noise, slot);
     noise_.resize(static_cast<std::size_t>(to.shape.count()));
@@ -285,7 +346,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     device_.copy_from_host(to.data, noise_.data(), noise_.size() * sizeof(float));
   }
   /// The mean over a group's tokens at each level that has maps, joined like logits.
-  void add_maps(Pass& pass, index_t slot, index_t window, std::span<std::vector<int> const> groups) {
+  void add_maps(Pass& pass, index_t slot, index_t look, std::span<std::vector<int> const> groups) {
     int levels = 0;
     for (Value const& map : pass.maps.cross_maps) levels += map ? 1 : 0;
     for (Value const& map : pass.maps.cross_maps) {
@@ -299,7 +360,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
         device_.copy_from_host(channels, groups[g].data(), groups[g].size() * sizeof(std::int32_t));
         mean_of_channels(device_, tokens, channels, count, grouped.channels(static_cast<index_t>(g), 1));
       }
-      windows_.add(device_, window, 1.0F / static_cast<float>(levels), grouped, map_sum_);
+      add_look(look, 1.0F / static_cast<float>(levels), grouped, map_sum_);
     }
   }
   void require_groups(std::span<std::vector<int> const> groups) const {
@@ -346,7 +407,8 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   PictureWindows<Device> windows_;
   Features<Device> sum_{}, map_sum_{};
   std::vector<float> noise_;
-  GrowingBuffer<float, Device> sum_memory_, map_memory_, group_memory_, confidence_memory_;
+  FitPicture fit_;
+  GrowingBuffer<float, Device> sum_memory_, map_memory_, full_sum_memory_, full_map_memory_, group_memory_, confidence_memory_, cut_memory_, turned_memory_;
   GrowingBuffer<std::uint8_t, Device> label_memory_;
   GrowingBuffer<std::int32_t, Device> channel_memory_;
 };

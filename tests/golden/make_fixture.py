@@ -28,8 +28,9 @@ GRADIENTS = ("time_embed.0.weight", "input_blocks.0.0.weight", "input_blocks.1.0
              "output_blocks.5.2.conv.weight", "output_blocks.8.1.transformer_blocks.0.norm3.bias", "output_blocks.11.0.out_layers.3.weight",
              "diffusion_model.out.2.weight", "token_embedding.weight", "layers.1.self_attn.q_proj.weight", "layers.0.mlp.fc2.bias",
              "final_layer_norm.weight", "text_adapter.fc.0.weight", "gamma", "neck.lateral_convs.1.conv.weight", "neck.fpn_convs.3.conv.bias",
-             "scale_heads.0.0.bn.weight", "scale_heads.3.4.conv.weight", "decode_head.conv_seg.bias")
-LEFT_OUT = ("det.", "voc.", "depth")
+             "scale_heads.0.0.bn.weight", "scale_heads.3.4.conv.weight", "decode_head.conv_seg.bias", "encoder.layer1.1.weight", "encoder.out_layer.0.weight",
+             "decoder.deconv_layers.0.weight", "decoder.conv_layers.1.bias", "last_layer_depth.2.weight")
+LEFT_OUT = ("det.",)
 
 
 class SmallStore(reference.Store):

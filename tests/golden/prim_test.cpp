@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Single operations, forward and backward, for every such case of a folder of goldens: on the processor, and on the device
 // of plain loops that the processor's kernels are tested against.
+#include "../plain_detection.hpp"
 #include "../plain_device.hpp"
 #include "golden_folder.hpp"
 #include "tadp/runs/golden_prim.hpp"

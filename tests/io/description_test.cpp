@@ -26,6 +26,7 @@ td::ModelDescription example() {
   d.latent = {true, 0.3F};
   d.window = {192, 256};
   d.stride = 128;
+  d.fit = {640, 480};
   d.vocabulary = {"a", "stra\xc3\x9f" "e", "street"};
   d.default_caption = "a \"street\"\nphoto";
   d.notes = {{"seed", "7"}, {"trained on", "rendered scenes"}};
@@ -53,7 +54,7 @@ TEST_CASE("a description returns as it was written, through a file, too") {
   td::SafetensorsFile const file(folder / "m.safetensors");
   CHECK(td::has_description(file.metadata()));
   CHECK(td::description_of(file.metadata(), "f") == d);
-  CHECK(file.metadata().at("tadp.version") == "1.0");
+  CHECK(file.metadata().at("tadp.version") == "1.1");
 }
 
 TEST_CASE("versions") {
@@ -61,6 +62,18 @@ TEST_CASE("versions") {
   m["tadp.version"] = "1.7";
   m["tadp.later"] = "something that a later minor version added";
   CHECK(td::description_of(m, "f") == example());
+  // What 1.1 added: a file of 1.0 has it by the values that were the only ones then.
+  auto old = td::to_metadata(example());
+  old["tadp.version"] = "1.0";
+  auto input = nlohmann::json::parse(old["tadp.input"]), vae = nlohmann::json::parse(old["tadp.vae"]);
+  CHECK(input.erase("fit") == 1);
+  CHECK(vae.erase("mid_attention") == 1);
+  old["tadp.input"] = input.dump();
+  old["tadp.vae"] = vae.dump();
+  auto expected = example();
+  expected.fit = {0, 0};
+  expected.vae.mid_attention = true;
+  CHECK(td::description_of(old, "f") == expected);
   m["tadp.version"] = "2.0";
   auto const newer = error_of([&] { td::description_of(m, "f"); });
   CHECK(newer.code() == td::Errc::unsupported);
@@ -121,6 +134,9 @@ TEST_CASE("a file for another model is refused with numbers") {
   CHECK(other.where().key.starts_with("unet."));
   CHECK_FALSE(other.where().expected.empty());
   CHECK_FALSE(other.where().found.empty());
+  auto groups = d;
+  groups.unet.norm_groups = 16;  // comes after the name, which differs too
+  CHECK(error_of([&] { td::require_model<Usual>(groups, "f"); }).where().key == "unet.norm_groups");
   auto const parts = error_of([&] { td::require_model<ModelOf<Street, td::dynamic, td::Caption, td::AveragedEos>>(d, "f"); });
   CHECK(parts.where().expected == "caption + averaged_eos");
   CHECK(parts.where().found == "caption + modifier");

@@ -119,9 +119,10 @@ TEST_CASE("sliding windows give the reference's logits and labels") {
 
 TEST_CASE("the second pass allocates nothing") {
 #if TADP_COUNTS_ALLOCATIONS
-  for (int const threads : {1, 2}) {
+  for (auto const& [threads, fit] : {std::pair{1, 0}, std::pair{2, 0}, std::pair{2, 96}}) {
     auto const loaded = hashed();
     td::SessionOptions options = small(2, threads);
+    options.fit = {2 * fit, fit};
     options.tokenizer = td::WordTokenizer({"a", "car", "street"}, td::tiny_text);
     auto session = session_of(loaded, options);
     td::Picture const picture = noisy(150, 70);
@@ -190,6 +191,48 @@ TEST_CASE("pictures of any shape") {
     std::vector<std::uint8_t> labels(pixels);
     session.infer(noisy(w, h), words, labels);
     CHECK(labels == result.labels.labels);
+  }
+}
+
+TEST_CASE("a picture is brought to the model's scale, its answer to the picture's") {
+  auto const loaded = hashed();
+  auto options = small();
+  auto plain = session_of(loaded, options);
+  options.fit = {128, 64};
+  auto fitting = session_of(loaded, options);
+  td::Wanted const everything{.logits = true, .confidence = true, .maps = {{1}, {2, 3}}};
+  for (auto const& [w, h] : {std::pair{100, 75}, std::pair{75, 200}, std::pair{40, 30}, std::pair{64, 64}}) {
+    CAPTURE(w);
+    td::Picture const picture = noisy(w, h);
+    auto const [fw, fh] = td::keep_ratio_size(w, h, 128, 64);
+    auto const small_answer = plain.run(td::resize(picture, fw, fh, td::Resize::cv2_bilinear), words, everything);
+    auto const answer = fitting.run(picture, words, everything);
+    CHECK(answer.labels.width == w);
+    CHECK(answer.labels.height == h);
+    CHECK(answer.confidence.size() == static_cast<std::size_t>(w * h));
+    // F.interpolate(mode="bilinear", align_corners=False) of the logits and the maps.
+    auto const check = [&, fw = fw, fh = fh, w = w, h = h](std::vector<float> const& from, std::vector<float> const& to, int channels) {
+      REQUIRE(to.size() == static_cast<std::size_t>(w * h * channels));
+      double worst = 0.0;
+      for (int y = 0; y < h; ++y)
+        for (int x = 0; x < w; ++x)
+          for (int c = 0; c < channels; ++c) {
+            auto const place = [](int i, int in, int out) { return std::max(0.0, (i + 0.5) * in / out - 0.5); };
+            double const sy = place(y, fh, h), sx = place(x, fw, w);
+            int const y0 = static_cast<int>(sy), x0 = static_cast<int>(sx), y1 = std::min(y0 + 1, fh - 1), x1 = std::min(x0 + 1, fw - 1);
+            auto const at = [&](int py, int px) { return static_cast<double>(from[static_cast<std::size_t>((py * fw + px) * channels + c)]); };
+            double const u = sx - x0, v = sy - y0;
+            double const want = (1 - v) * ((1 - u) * at(y0, x0) + u * at(y0, x1)) + v * ((1 - u) * at(y1, x0) + u * at(y1, x1));
+            worst = std::max(worst, std::abs(want - static_cast<double>(to[static_cast<std::size_t>((y * w + x) * channels + c)])));
+          }
+      CHECK(worst < 1e-5);
+    };
+    check(small_answer.logits, answer.logits, 19);
+    check(small_answer.maps.values, answer.maps.values, 2);
+  }
+  for (std::array<int, 2> const bad : {std::array{64, 128}, std::array{0, 64}, std::array{64, 0}, std::array{-1, -1}}) {
+    options.fit = bad;
+    CHECK(code_of([&] { session_of(loaded, options); }) == td::Errc::argument);
   }
 }
 

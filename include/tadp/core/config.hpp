@@ -34,6 +34,7 @@ struct VaeConfig {
   int num_res_blocks = 2;
   int z_channels = 4;
   int norm_groups = 32;
+  bool mid_attention = true;  ///< mid.attn_1, whose cost grows with the square of the latent's size
   float latent_scale = 0.18215F;
 
   constexpr int channels(int level) const { return base_channels * channel_mult[static_cast<std::size_t>(level)]; }

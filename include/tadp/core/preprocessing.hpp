@@ -3,7 +3,12 @@
 // Both belong to a trained model, not to a program: a model file carries them.
 #pragma once
 
+#include "tadp/core/picture.hpp"
+
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <span>
 
 namespace tadp {
 
@@ -16,6 +21,16 @@ struct Normalisation {
   static constexpr Normalisation imagenet() { return {{123.675F, 116.28F, 103.53F}, {58.395F, 57.12F, 57.375F}}; }
   friend constexpr bool operator==(Normalisation const&, Normalisation const&) = default;
 };
+
+/// Normalised numbers (height, width, 3) as the nearest bytes.
+inline Picture picture_of(std::span<float const> values, int width, int height, Normalisation const& n) {
+  Picture picture(width, height);
+  for (std::size_t i = 0; i < picture.rgb.size(); ++i) {
+    float const grey = std::nearbyint(values[i] * n.deviation[i % 3] + n.mean[i % 3]);
+    picture.rgb[i] = static_cast<std::uint8_t>(grey >= 0.0F ? std::min(grey, 255.0F) : 0.0F);  // not a number: black
+  }
+  return picture;
+}
 
 /// Which latent the UNet reads: the posterior's mean or a sample of it, times a scale (spec 1.2, Q1).
 struct LatentPolicy {

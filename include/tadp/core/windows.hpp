@@ -21,6 +21,12 @@ struct WindowAxis {
 /// mmsegmentation's stride of two thirds: 341 for 512.
 constexpr index_t default_stride(index_t length) { return std::max<index_t>(2 * length / 3, 1); }
 
+/// The stride of `count` windows, at least 2, that lie evenly from one end of a side to the other; smaller, for more
+/// windows, where so few would leave gaps.
+constexpr index_t shift_stride(index_t size, index_t length, index_t count) {
+  return std::clamp<index_t>((size - length + count - 2) / (count - 1), 1, length);
+}
+
 /// Windows over a picture, row by row.
 struct WindowGrid {
   WindowAxis vertical{}, horizontal{};

@@ -51,22 +51,25 @@ class VaeAttention {
   Conv2d q_, k_, v_, proj_out_;
 };
 
-/// mid.block_1, mid.attn_1, mid.block_2.
+/// mid.block_1, mid.attn_1 (where the configuration has it), mid.block_2.
 class VaeMiddle {
  public:
-  VaeMiddle(Scope const& s, int groups, index_t c) : block1_(s / "block_1", groups, c, c), attention_(s / "attn_1", groups, c), block2_(s / "block_2", groups, c, c) {}
+  VaeMiddle(Scope const& s, VaeConfig const& config, index_t c) : block1_(s / "block_1", config.norm_groups, c, c) {
+    if (config.mid_attention) attention_.emplace(s / "attn_1", config.norm_groups, c);
+    block2_.emplace(s / "block_2", config.norm_groups, c, c);
+  }
   template <class Ctx>
   typename Ctx::Value operator()(Ctx& ctx, std::string const& name, typename Ctx::Value h) const {
     ctx.note(name + ".block_1", h = block1_(ctx, h));
-    ctx.note(name + ".attn_1", h = attention_(ctx, h));
-    ctx.note(name + ".block_2", h = block2_(ctx, h));
+    if (attention_) ctx.note(name + ".attn_1", h = (*attention_)(ctx, h));
+    ctx.note(name + ".block_2", h = (*block2_)(ctx, h));
     return h;
   }
 
  private:
   VaeResBlock block1_;
-  VaeAttention attention_;
-  VaeResBlock block2_;
+  std::optional<VaeAttention> attention_;
+  std::optional<VaeResBlock> block2_;  // optional for the order of the parameters: it comes after the attention
 };
 
 template <VaeConfig Config>
@@ -77,7 +80,7 @@ class VaeEncoderOf {
   /// Names start at `scope`, the checkpoint's first_stage_model.
   explicit VaeEncoderOf(Scope const& s)
       : conv_in_(s / "encoder" / "conv_in", Config.in_channels, Config.base_channels, ConvGeometry::same(3)), levels_(build(s / "encoder" / "down")),
-        middle_(s / "encoder" / "mid", Config.norm_groups, top), norm_out_(s / "encoder" / "norm_out", top, Config.norm_groups, 1e-6F, true),
+        middle_(s / "encoder" / "mid", Config, top), norm_out_(s / "encoder" / "norm_out", top, Config.norm_groups, 1e-6F, true),
         conv_out_(s / "encoder" / "conv_out", top, 2 * Config.z_channels, ConvGeometry::same(3)),
         quant_conv_(s / "quant_conv", 2 * Config.z_channels, 2 * Config.z_channels, ConvGeometry::same(1)) {}
 
@@ -132,7 +135,7 @@ class VaeDecoderOf {
  public:
   explicit VaeDecoderOf(Scope const& s)
       : post_quant_conv_(s / "post_quant_conv", Config.z_channels, Config.z_channels, ConvGeometry::same(1)),
-        conv_in_(s / "decoder" / "conv_in", Config.z_channels, top, ConvGeometry::same(3)), middle_(s / "decoder" / "mid", Config.norm_groups, top),
+        conv_in_(s / "decoder" / "conv_in", Config.z_channels, top, ConvGeometry::same(3)), middle_(s / "decoder" / "mid", Config, top),
         levels_(build(s / "decoder" / "up")), norm_out_(s / "decoder" / "norm_out", Config.base_channels, Config.norm_groups, 1e-6F, true),
         conv_out_(s / "decoder" / "conv_out", Config.base_channels, Config.in_channels, ConvGeometry::same(3)) {}
 

@@ -21,8 +21,9 @@ struct ParameterId {
   constexpr explicit operator bool() const { return index >= 0; }
 };
 
-/// How a parameter starts when it is not loaded. `fan_in`: torch's default of convolutions and linear layers.
-enum class Init : std::uint8_t { fan_in, zero, one, xavier, embedding, small_gamma };
+/// How a parameter starts when it is not loaded. `fan_in`: torch's default of convolutions and linear layers; `he`: the
+/// uniform start before a ReLU; `embedding`: normal, deviation 0.02; `thousandth`: normal, deviation 0.001.
+enum class Init : std::uint8_t { fan_in, zero, one, xavier, embedding, small_gamma, he, thousandth };
 
 struct ParameterSpec {
   std::string name;            ///< the CompVis checkpoint's key
@@ -128,6 +129,22 @@ inline void to_channels_last(ParameterSpec const& spec, float const* checkpoint,
 /// The order of memory -> checkpoint order.
 inline void to_checkpoint_order(ParameterSpec const& spec, float const* memory, float* checkpoint) {
   parameters_detail::reorder(spec, memory, checkpoint, false);
+}
+
+/// Copies the parameters that both have under the same name and shape; returns how many.
+template <class Device>
+int copy_same_names(Weights<Device> const& from, Weights<Device>& to) {
+  int copied = 0;
+  for (std::size_t i = 0; i < to.list().specs().size(); ++i) {
+    ParameterSpec const& spec = to.list().specs()[i];
+    ParameterId const source = from.list().find(spec.name);
+    if (!source || from.list()[source].shape != spec.shape) continue;
+    std::vector<float> values(static_cast<std::size_t>(spec.count));
+    from.device().copy_to_host(values.data(), from.data(source), values.size() * sizeof(float));
+    to.device().copy_from_host(to.data(ParameterId{static_cast<int>(i)}), values.data(), values.size() * sizeof(float));
+    ++copied;
+  }
+  return copied;
 }
 
 }  // namespace tadp

@@ -15,6 +15,11 @@ namespace tadp {
 struct SessionOptions {
   std::array<int, 2> window{512, 512};  ///< height and width of what the network sees; multiples of Backbone::granularity
   int stride = 0;                       ///< of sliding windows; 0: two thirds of the window
+  int shifts = 0;                       ///< at least 2: so many windows along a longer side, instead of a stride
+  bool flip = false;                    ///< each window is looked at mirrored, too, and the two answers averaged
+  /// Long and short side that pictures are brought to before they are looked at, proportions kept; answers have the
+  /// picture's own size. Zeros: pictures are looked at as they are.
+  std::array<int, 2> fit{0, 0};
   int batch = 1;                        ///< windows a pass
   int texts = 1;                        ///< most texts a raw batch reads
   int threads = 1;

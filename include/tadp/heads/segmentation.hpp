@@ -4,15 +4,28 @@
 #pragma once
 
 #include "tadp/heads/fpn.hpp"
+#include "tadp/heads/head.hpp"
 #include "tadp/ops/loss.hpp"
 
 #include <cmath>
 
 namespace tadp {
 
-/// The task. Classes may be dynamic; Expected names the channels of a trained head, where they are to be checked.
-template <int Classes, int Width = 256, class Expected = any_channels>
-struct SegmentationOf {
+/// What a picture's answer is: one label a pixel of the batch, (N, height, width), on the device.
+struct SegmentationTarget {
+  std::uint8_t const* labels = nullptr;
+  index_t height = 0, width = 0;
+  Average average = Average::all_pixels;
+  float const* class_weights = nullptr;  ///< on the device, a factor for each class; null for ones
+};
+
+/// The task. Classes may be dynamic; Decoder is the width of mmsegmentation's decoder, or SmpFpn (heads/smp_fpn.hpp);
+/// Expected names the channels of a trained head, where they are to be checked.
+template <int Classes, auto Decoder = 256, class Expected = any_channels>
+struct SegmentationOf;
+
+template <int Classes, int Width, class Expected>
+struct SegmentationOf<Classes, Width, Expected> {
   static constexpr int classes = Classes;
   using expected = Expected;
 
@@ -64,28 +77,17 @@ struct SegmentationOf {
     Conv2d conv_seg_;
   };
 
-  /// What a picture's answer is: one label a pixel of the batch, (N, height, width), on the device.
-  struct Target {
-    std::uint8_t const* labels = nullptr;
-    index_t height = 0, width = 0;
-    Average average = Average::all_pixels;
-  };
+  using Target = SegmentationTarget;
   /// Cross-entropy of the logits resized to the labels (spec 5.1).
   template <class Ctx>
   static typename Ctx::Value loss(Ctx& ctx, typename Ctx::Value const& logits, Target const& target) {
     auto const full = resize_bilinear_to(ctx, logits, target.height, target.width);
     ctx.note("seg.logits_resized", full);
-    return ctx.apply(CrossEntropyOp{target.average, target.labels}, {full})[0];
+    return ctx.apply(CrossEntropyOp{target.average, target.labels, target.class_weights}, {full})[0];
   }
 };
 
 /// The paper's default: ADE20K's 150 classes.
 using Segmentation = SegmentationOf<150>;
-
-/// A head of a model: one task over the pyramid.
-template <class TaskType>
-struct Head {
-  using Task = TaskType;
-};
 
 }  // namespace tadp

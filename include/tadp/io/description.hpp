@@ -22,7 +22,7 @@ struct ClassDescription {
 };
 
 struct ModelDescription {
-  static constexpr int major = 1, minor = 0;
+  static constexpr int major = 1, minor = 1;
 
   UNetConfig unet{};
   VaeConfig vae{};
@@ -36,6 +36,7 @@ struct ModelDescription {
   LatentPolicy latent{};
   std::array<int, 2> window{512, 512};  ///< height and width in pixels
   int stride = 0;                       ///< of sliding windows in pixels; 0: two thirds of the window
+  std::array<int, 2> fit{0, 0};         ///< long and short side that pictures are brought to; zeros: as they are (since 1.1)
   std::vector<std::string> vocabulary{};  ///< of a WordTokenizer; empty: token ids are needed
   std::string default_caption{};
   std::map<std::string, std::string> notes{};  ///< anything; nothing reads it
@@ -60,7 +61,7 @@ inline std::map<std::string, std::string> to_metadata(ModelDescription const& d)
       {"tadp.task", {{"name", d.task}, {"head_width", d.head_width}}},
       {"tadp.classes", classes},
       {"tadp.input",
-       {{"mean", d.normalisation.mean}, {"deviation", d.normalisation.deviation}, {"window", d.window}, {"stride", d.stride},
+       {{"mean", d.normalisation.mean}, {"deviation", d.normalisation.deviation}, {"window", d.window}, {"stride", d.stride}, {"fit", d.fit},
         {"latent", {{"take", d.latent.sample ? "sample" : "mode"}, {"scale", d.latent.scale}}}}},
       {"tadp.vocabulary", d.vocabulary},
       {"tadp.notes", d.notes}};
@@ -96,6 +97,7 @@ inline ModelDescription description_of(std::map<std::string, std::string> const&
   input.read("deviation", d.normalisation.deviation, 1e-6, 1e6);
   input.read("window", d.window, 1, 65536);
   input.read("stride", d.stride, 0, 65536);
+  if (input.has("fit")) input.read("fit", d.fit, 0, 65536);
   std::string take;
   input.child("latent").read("take", take, {"mode", "sample"});
   d.latent.sample = take == "sample";
@@ -110,7 +112,7 @@ template <class Config>
 void require_config(Config const& described, Config const& program, std::string const& what, std::string const& file) {
   auto const found = description_detail::to_json(described), expected = description_detail::to_json(program);
   for (auto const& [field, value] : expected.items())
-    if (found.at(field) != value)
+    if (field != "name" && found.at(field) != value)  // the name says only that some number differs
       throw Error(Errc::shape, "the model file was made for other networks than this program has",
                   {.file = file, .key = what + "." + field, .expected = value.dump(), .found = found.at(field).dump()});
 }

@@ -54,6 +54,7 @@ class Reader {
     if (!value_.is_array()) fail("an array", value_);
     for (auto const& one : value_) visit(Reader(one, path_, file_));
   }
+  bool has(char const* name) const { return value_.is_object() && value_.contains(name); }
   void read(char const* name, std::string& out) const { out = text(member(name)); }
   void read(char const* name, std::string& out, std::initializer_list<std::string_view> allowed) const {
     read(name, out);
@@ -134,7 +135,8 @@ template <class Config, class Use>
   requires std::is_same_v<std::remove_const_t<Config>, VaeConfig>
 void for_fields(Config& c, Use const& use) {
   use("in_channels", c.in_channels), use("base_channels", c.base_channels), use("channel_mult", c.channel_mult), use("levels", c.levels);
-  use("num_res_blocks", c.num_res_blocks), use("z_channels", c.z_channels), use("norm_groups", c.norm_groups), use("latent_scale", c.latent_scale);
+  use("num_res_blocks", c.num_res_blocks), use("z_channels", c.z_channels), use("norm_groups", c.norm_groups), use("mid_attention", c.mid_attention);
+  use("latent_scale", c.latent_scale);
 }
 template <class Config, class Use>
   requires std::is_same_v<std::remove_const_t<Config>, TextEncoderConfig>
@@ -157,7 +159,10 @@ json to_json(Config const& config) {
 }
 template <class Config>
 void from_json(Reader const& reader, Config& config) {
-  for_fields(config, [&](char const* name, auto& value) { reader.read(name, value, 0, 1e7); });
+  for_fields(config, [&](char const* name, auto& value) {
+    bool const since_1_1 = std::string_view(name) == "mid_attention";
+    if (!since_1_1 || reader.has(name)) reader.read(name, value, 0, 1e7);
+  });
 }
 
 /// Error(argument) where a text is not UTF-8.

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,14 +58,10 @@ inline std::vector<std::uint8_t> packed_rgb(PictureView in) {
 }
 
 /// Rows: (height, width, 3) bytes to (height, out width, 3) of the method's middle form.
-template <class Method>
-std::vector<typename Method::Middle> resize_rows(PictureView in, int out_width) {
+template <class Method, class Weight>
+void resize_rows(PictureView in, Taps<Weight> const& taps, typename Method::Middle* to) {
   using Sum = typename Method::Sum;
-  auto const taps = Method::taps(in.width, out_width);
-  std::vector<typename Method::Middle> out(static_cast<std::size_t>(in.height) * static_cast<std::size_t>(out_width) *
-                                           3);
   std::size_t const red = in.order == PixelOrder::rgb ? 0 : 2, blue = 2 - red;
-  auto* to = out.data();
   for (int y = 0; y < in.height; ++y) {
     auto const* row = in.row(y);
     for (std::size_t at = 0; at < taps.from.size(); at += taps.width, to += 3) {
@@ -79,31 +76,48 @@ std::vector<typename Method::Middle> resize_rows(PictureView in, int out_width) 
       for (std::size_t c = 0; c < 3; ++c) to[c] = Method::middle(sum[c]);
     }
   }
-  return out;
 }
 
-/// Columns: (in height, row) of the middle form to (out height, row) bytes; `row` counts values.
-template <class Method>
-void resize_columns(std::vector<typename Method::Middle> const& in, int in_height, Picture& out) {
-  auto const taps = Method::taps(in_height, out.height);
-  auto const row = static_cast<std::size_t>(out.width) * 3;
-  std::vector<typename Method::Sum> sums(row);
-  auto* to = out.rgb.data();
+/// Columns: (in height, row) of the middle form to (out height, row) bytes; `sums` is one row of room.
+template <class Method, class Weight>
+void resize_columns(typename Method::Middle const* in, Taps<Weight> const& taps, std::vector<typename Method::Sum>& sums, std::uint8_t* to) {
+  std::size_t const row = sums.size();
   for (std::size_t at = 0; at < taps.from.size(); at += taps.width, to += row) {
     std::fill(sums.begin(), sums.end(), typename Method::Sum{0});
     for (std::size_t k = at; k < at + taps.width; ++k) {
       if (taps.weight[k] == 0) continue;
-      auto const* from = in.data() + static_cast<std::size_t>(taps.from[k]) * row;
+      auto const* from = in + static_cast<std::size_t>(taps.from[k]) * row;
       for (std::size_t i = 0; i < row; ++i) sums[i] += Method::term(taps.weight[k], from[i]);
     }
     for (std::size_t i = 0; i < row; ++i) to[i] = Method::last(sums[i]);
   }
 }
 
+/// The way from one size to another, rows first; its weights and buffers serve any count of pictures.
+template <class Method>
+class SeparableResize {
+ public:
+  SeparableResize(int in_width, int in_height, int width, int height)
+      : sizes_{in_width, in_height, width, height}, across_(Method::taps(in_width, width)), down_(Method::taps(in_height, height)),
+        middle_(static_cast<std::size_t>(in_height) * static_cast<std::size_t>(width) * 3), sums_(static_cast<std::size_t>(width) * 3) {}
+
+  bool serves(int in_width, int in_height, int width, int height) const { return sizes_ == std::array{in_width, in_height, width, height}; }
+  void operator()(PictureView in, Picture& out) {
+    resize_rows<Method>(in, across_, middle_.data());
+    resize_columns<Method>(middle_.data(), down_, sums_, out.rgb.data());
+  }
+
+ private:
+  std::array<int, 4> sizes_;
+  decltype(Method::taps(1, 1)) across_, down_;
+  std::vector<typename Method::Middle> middle_;
+  std::vector<typename Method::Sum> sums_;
+};
+
 template <class Method>
 Picture resize_separable(PictureView in, int width, int height) {
   Picture out(width, height);
-  resize_columns<Method>(resize_rows<Method>(in, width), in.height, out);
+  SeparableResize<Method>(in.width, in.height, width, height)(in, out);
   return out;
 }
 
@@ -114,8 +128,9 @@ inline Picture resize_pillow(PictureView in, int width, int height) {
   if (lost_rows <= 0 || lost_rows <= 2 * shrinks_by(in.width, width))
     return resize_separable<PillowLanczos>(in, width, height);
   Picture half(in.width, height), out(width, height);
-  resize_columns<PillowLanczos>(packed_rgb(in), in.height, half);
-  out.rgb = resize_rows<PillowLanczos>(half, width);
+  std::vector<PillowLanczos::Sum> sums(static_cast<std::size_t>(in.width) * 3);
+  resize_columns<PillowLanczos>(packed_rgb(in).data(), PillowLanczos::taps(in.height, height), sums, half.rgb.data());
+  resize_rows<PillowLanczos>(half, PillowLanczos::taps(in.width, width), out.rgb.data());
   return out;
 }
 
@@ -195,5 +210,30 @@ inline std::array<int, 2> keep_ratio_size(int width, int height, int long_side, 
   auto const scaled = [scale](int side) { return std::max(static_cast<int>(side * scale + 0.5), 1); };
   return {scaled(width), scaled(height)};
 }
+
+/// Brings pictures to the sizes of keep_ratio_size with OpenCV's bilinear weights; a second picture of the same size
+/// allocates nothing.
+class FitPicture {
+ public:
+  /// The picture itself where it fits already; else a view that lives until the next call. Errors as for resize.
+  PictureView operator()(PictureView picture, int long_side, int short_side) {
+    auto const size = keep_ratio_size(picture.width, picture.height, long_side, short_side);
+    int const width = size[0], height = size[1];
+    if (width == picture.width && height == picture.height) return picture;
+    auto const prepare = [&] {
+      resize_.emplace(picture.width, picture.height, width, height);
+      fitted_ = Picture(width, height);
+      return true;
+    };
+    if (!resize_ || !resize_->serves(picture.width, picture.height, width, height))
+      detail::with_memory(prepare, static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height));
+    (*resize_)(picture, fitted_);
+    return fitted_;
+  }
+
+ private:
+  std::optional<detail::SeparableResize<detail::Cv2Bilinear>> resize_;
+  Picture fitted_;
+};
 
 }  // namespace tadp

@@ -6,6 +6,7 @@
 #include "tadp/device/cpu.hpp"
 #include "tadp/runs/golden_files.hpp"
 
+#include <array>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -37,13 +38,7 @@ struct GoldenLater {
   std::string_view prefix;
   std::string_view waits_for;
 };
-inline constexpr GoldenLater golden_not_covered[] = {
-    {false, "depth", "depth"},        {false, "voc.", "VOC"},          {false, "det.", "detection"},    {true, "deconv", "depth"},
-    {true, "silog", "depth"},         {true, "dm", "depth"},           {true, "lr_depth", "depth"},     {true, "focal", "VOC"},
-    {true, "roi_align", "detection"}, {true, "msroi", "detection"},    {true, "iou.", "detection"},     {true, "nms.", "detection"},
-    {true, "coder.", "detection"},    {true, "anchors.", "detection"}, {true, "match", "detection"},    {true, "ap", "detection"},
-    {true, "smooth_l1", "detection"}, {true, "bce_logits", "detection"},
-};
+inline constexpr std::array<GoldenLater, 0> golden_not_covered{};  // everything is computed today
 
 /// What an entry waits for; empty: it is covered.
 inline std::string_view golden_waits_for(GoldenKind kind, std::string_view entry) {

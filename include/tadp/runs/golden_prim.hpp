@@ -7,6 +7,8 @@
 #include "tadp/exec/control.hpp"
 #include "tadp/kernels/cpu.hpp"
 #include "tadp/ops/loss.hpp"
+#include "tadp/runs/golden_dense_prim.hpp"
+#include "tadp/runs/golden_detection_prim.hpp"
 #include "tadp/runs/golden_pixels.hpp"
 #include "tadp/runs/golden_trial.hpp"
 #include "tadp/train/noise_schedule.hpp"
@@ -68,6 +70,22 @@ class GoldenPrimitives {
                                    {"timestep_embedding*", &P::time},
                                    {"alphas_cumprod", &P::noise_schedule},
                                    {"lr_mmseg_poly", &P::poly_schedule},
+                                   {"deconv*", &P::transposed},
+                                   {"focal", &P::focal},
+                                   {"silog", &P::log_differences},
+                                   {"dm", &P::depth_measures},
+                                   {"dmsmall", &P::few_depths},
+                                   {"lr_depth", &P::depth_schedule},
+                                   {"roi_align_*", &P::pooled},
+                                   {"msroi", &P::pooled_levels},
+                                   {"iou", &P::overlaps},
+                                   {"nms", &P::suppression},
+                                   {"coder", &P::codes},
+                                   {"anchors", &P::anchor_boxes},
+                                   {"match", &P::matches},
+                                   {"ap", &P::precision},
+                                   {"smooth_l1", &P::smooth_error},
+                                   {"bce_logits", &P::binary},
                                    {"miou", &P::metrics},
                                    {"pmd", &P::colours}};
     return rows;
@@ -246,6 +264,27 @@ class GoldenPrimitives {
     worst_of(check, op, [&](std::uint64_t step) { return rule.at("base").template get<double>() * schedule(step); });
     check.mark(op + "_rule");
   }
+  void transposed(GoldenCheck& check, std::string const& op) { check_golden_transposed(check, device_, op); }
+  void focal(GoldenCheck& check, std::string const& op) { check_golden_focal(check, device_, op, labels(check)); }
+  void log_differences(GoldenCheck& check, std::string const& op) { check_golden_silog(check, device_, op); }
+  void depth_measures(GoldenCheck& check, std::string const&) { check_golden_depth_measures(check); }
+  void few_depths(GoldenCheck& check, std::string const&) { check_golden_few_depths(check); }
+  void depth_schedule(GoldenCheck& check, std::string const& op) {
+    auto const& rule = check.golden().table(op + "_rule");
+    auto const schedule = golden_depth_schedule(rule);
+    worst_of(check, op, [&](std::uint64_t step) { return rule.at("max_lr").template get<double>() * schedule.at(static_cast<double>(step)); });
+    check.mark(op + "_rule");
+  }
+  void pooled(GoldenCheck& check, std::string const& op) { check_golden_roi_align(check, device_, op); }
+  void pooled_levels(GoldenCheck& check, std::string const& op) { check_golden_pyramid_align(check, device_, op); }
+  void overlaps(GoldenCheck& check, std::string const&) { check_golden_overlaps(check); }
+  void suppression(GoldenCheck& check, std::string const& op) { check_golden_suppression(check, device_, op); }
+  void codes(GoldenCheck& check, std::string const& op) { check_golden_codes(check, device_, op); }
+  void anchor_boxes(GoldenCheck& check, std::string const& op) { check_golden_anchors(check, device_, op); }
+  void matches(GoldenCheck& check, std::string const& op) { check_golden_matches(check, device_, op); }
+  void precision(GoldenCheck& check, std::string const&) { check_golden_precision(check); }
+  void smooth_error(GoldenCheck& check, std::string const& op) { check_golden_smooth_l1(check, device_, op); }
+  void binary(GoldenCheck& check, std::string const& op) { check_golden_binary(check, device_, op); }
   void metrics(GoldenCheck& check, std::string const&) { check_golden_metrics(check); }
   void colours(GoldenCheck& check, std::string const&) { check_golden_colours(check); }
   /// A table of numbers by step.

@@ -7,7 +7,10 @@
 #include "tadp/kernels/cpu.hpp"
 #include "tadp/ops/loss.hpp"
 #include "tadp/runs/golden_compare.hpp"
+#include "tadp/runs/golden_depth.hpp"
+#include "tadp/runs/golden_detection.hpp"
 #include "tadp/runs/golden_inputs.hpp"
+#include "tadp/runs/golden_voc.hpp"
 #include "tadp/train/noise_schedule.hpp"
 
 namespace tadp {
@@ -41,6 +44,11 @@ class GoldenStages {
     plan_.run(cpu_, [&](std::size_t done, std::size_t total) {
       compare_until(done);
       control.step(done, total);
+    });
+    golden_->guarded([&] {
+      check_golden_voc<Stack>(check, cpu_, views(pyramid_), shape_.h(), shape_.w());
+      check_golden_depth<Stack>(check, cpu_, views(features_), shape_.h(), shape_.w());
+      check_golden_detection<Stack>(check, cpu_, views(pyramid_), control);
     });
     check.finish();
   }
@@ -100,6 +108,7 @@ class GoldenStages {
     // The pyramid of the goldens has no self-attention maps.
     auto const pyramid = pyramid_of(ctx, UNetFeatures<Value>{features.features, features.cross_maps, {}, features.last});
     for (std::size_t i = 0; i < 4; ++i) late("pyramid." + std::to_string(i), pyramid[i]);
+    for (std::size_t i = 0; i < 4; ++i) pyramid_[i] = plan_.keep(pyramid[i]), features_[i] = plan_.keep(features.features[i]);
     auto const logits = model_.head()(ctx, pyramid);
     losses(ctx, logits);
     if (golden_->has("unscaled.feature.1"))
@@ -107,6 +116,11 @@ class GoldenStages {
     noise_prediction(quiet, latents, with);
   }
 
+  GoldenPyramid views(std::array<Value, 4> const& levels) const {
+    GoldenPyramid all;
+    for (std::size_t i = 0; i < 4; ++i) all[i] = plan_.view(levels[i]);
+    return all;
+  }
   void noted(std::string const& name, Value v) {
     // A map is announced with its block's result, operations after it was made.
     name.ends_with(".map") ? late(name, v) : stage(name, v);
@@ -203,6 +217,7 @@ class GoldenStages {
   FeatureShape shape_{};
   HashInput picture_input_{};
   Value picture_{};
+  std::array<Value, 4> pyramid_{}, features_{};  // for the other heads, with and without maps
   std::vector<Noise> noises_;
   std::vector<Time> times_;
   std::vector<std::int32_t> ids_;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sliding windows of tiny_windows, run by a session as any picture is: logits joined over windows, labels, window places.
-// Depth's padded and flipped windows of the same case wait for the depth head.
+// The sliding windows of tiny_windows, run by a session as any picture is: logits joined over windows, labels, window places;
+// then depth's windows of the same case.
 #pragma once
 
 #include "tadp/kernels/cpu.hpp"
 #include "tadp/runs/golden_compare.hpp"
+#include "tadp/runs/golden_depth_windows.hpp"
 #include "tadp/runs/golden_inputs.hpp"
 #include "tadp/session.hpp"
 
@@ -48,6 +49,7 @@ class GoldenWindows {
     check_windows(check);
     check.features("slide.logits", logits);
     check_labels(check, logits, result.labels.labels);
+    golden_->guarded([&] { GoldenDepthWindows<Stack>(*golden_, threads_).run(check, control, change); });
     check.finish();
   }
 

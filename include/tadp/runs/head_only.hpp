@@ -23,22 +23,6 @@ struct HeadOnly {
   explicit HeadOnly(Model const& model) : net(Scope(*list), head_channels(model), model.sizes().classes) {}
 };
 
-/// Copies the parameters that both have under the same name and size; returns how many.
-template <class Device>
-int copy_same_names(Weights<Device> const& from, Weights<Device>& to) {
-  int copied = 0;
-  for (std::size_t i = 0; i < to.list().specs().size(); ++i) {
-    ParameterSpec const& spec = to.list().specs()[i];
-    ParameterId const source = from.list().find(spec.name);
-    if (!source || from.list()[source].shape != spec.shape) continue;
-    std::vector<float> values(static_cast<std::size_t>(spec.count));
-    from.device().copy_to_host(values.data(), from.data(source), values.size() * sizeof(float));
-    to.device().copy_from_host(to.data(ParameterId{static_cast<int>(i)}), values.data(), values.size() * sizeof(float));
-    ++copied;
-  }
-  return copied;
-}
-
 /// A name for the values of everything but the head: names, shapes and numbers.
 template <class Model, class Device>
 std::string backbone_fingerprint(Model const& model, Weights<Device> const& weights) {

@@ -89,15 +89,9 @@ class Sampler {
   }
   std::vector<Picture> to_pictures(std::span<float const> values) const {
     std::vector<Picture> all;
-    auto const& n = options_.normalisation;
-    for (int i = 0; i < options_.batch; ++i) {
-      Picture& picture = all.emplace_back(options_.width, options_.height);
-      auto const from = values.subspan(static_cast<std::size_t>(i) * picture.rgb.size(), picture.rgb.size());
-      for (std::size_t k = 0; k < from.size(); ++k) {
-        float const grey = std::nearbyint(from[k] * n.deviation[k % 3] + n.mean[k % 3]);
-        picture.rgb[k] = static_cast<std::uint8_t>(grey >= 0.0F ? std::min(grey, 255.0F) : 0.0F);  // not a number: black
-      }
-    }
+    auto const one = values.size() / static_cast<std::size_t>(options_.batch);
+    for (int i = 0; i < options_.batch; ++i)
+      all.push_back(picture_of(values.subspan(static_cast<std::size_t>(i) * one, one), options_.width, options_.height, options_.normalisation));
     return all;
   }
 

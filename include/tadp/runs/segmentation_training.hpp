@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tadp/data/scene_source.hpp"
+#include "tadp/io/resize.hpp"
 #include "tadp/kernels/cpu.hpp"
 #include "tadp/runs/trainer.hpp"
 #include "tadp/runs/training_session.hpp"
@@ -23,7 +24,17 @@ struct SegmentationTrainingOptions {
   std::uint64_t seed = 0;
   std::function<std::string(Sample const&)> caption = [](Sample const& s) { return s.caption; };
   Tokenizer tokenizer{};
+  std::array<int, 2> fit{0, 0};  ///< long and short side that samples are brought to before they are cut; zeros: as they are
 };
+
+/// A sample brought to a long and a short side: bilinear pixels, nearest labels.
+inline Sample fitted_sample(Sample const& sample, std::array<int, 2> const& fit) {
+  auto const [width, height] = keep_ratio_size(sample.picture.width, sample.picture.height, fit[0], fit[1]);
+  Sample fitted = sample;
+  fitted.picture = resize(sample.picture, width, height, Resize::cv2_bilinear);
+  fitted.labels = resize_nearest(sample.labels, width, height);
+  return fitted;
+}
 
 /// Trains UNet and head in place; resumes from options.run.checkpoint. Throws Error(cancelled) after saving when stopped.
 template <class Model, class Source>
@@ -52,7 +63,10 @@ void train_segmentation(std::shared_ptr<Model const> model, std::shared_ptr<Weig
     for (int i = 0; i < options.batch; ++i) {
       std::uint64_t const key = random_key(options.seed, step, static_cast<std::uint64_t>(i));
       Sample const& sample = source[random_below(key, 100, source.size())];
-      add_crop(batch, sample, options.crop, key);
+      if (options.fit[0] == 0)
+        add_crop(batch, sample, options.crop, key);
+      else
+        add_crop(batch, fitted_sample(sample, options.fit), options.crop, key);
       if constexpr (Model::Prompt::has_text) {
         auto const tokens = options.tokenizer(options.caption(sample));
         ids.insert(ids.end(), tokens.ids.begin(), tokens.ids.end());

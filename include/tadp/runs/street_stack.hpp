@@ -48,15 +48,16 @@ struct StreetRecipe {
 /// What the losses of one run keep between the call and the backward pass that follows it.
 class StreetBatches {
  public:
-  StreetBatches(StreetRecipe const& recipe, StreetScenes& scenes) : recipe_(recipe), scenes_(scenes), tokenizer_(street_tokenizer()), alphas_(alphas_cumprod()) {}
+  StreetBatches(StreetRecipe const& recipe, StreetScenes& scenes, Cpu device) : recipe_(recipe), scenes_(scenes), device_(std::move(device)), tokenizer_(street_tokenizer()), alphas_(alphas_cumprod()) {}
 
   /// Draws the batch of a step: pictures, labels, captions.
   Batch const& draw(std::uint64_t step) {
     batch_ = {};
-    for (int i = 0; i < recipe_.batch; ++i) {
-      std::uint64_t const key = random_key(recipe_.seed, step, static_cast<std::uint64_t>(i));
-      add_crop(batch_, scenes_[random_below(key, 100, scenes_.size())], recipe_.crop, key);
-    }
+    auto const key = [&](int i) { return random_key(recipe_.seed, step, static_cast<std::uint64_t>(i)); };
+    std::vector<std::size_t> drawn;
+    for (int i = 0; i < recipe_.batch; ++i) drawn.push_back(random_below(key(i), 100, scenes_.size()));
+    scenes_.prepare(drawn, device_.threads());
+    for (int i = 0; i < recipe_.batch; ++i) add_crop(batch_, scenes_[drawn[static_cast<std::size_t>(i)]], recipe_.crop, key(i));
     return batch_;
   }
   FeatureShape picture_shape() const { return {recipe_.batch, recipe_.crop.height, recipe_.crop.width, 3}; }
@@ -96,6 +97,7 @@ class StreetBatches {
  private:
   StreetRecipe recipe_;
   StreetScenes& scenes_;
+  Cpu device_;
   WordTokenizer tokenizer_;
   std::vector<double> alphas_;
   Batch batch_;

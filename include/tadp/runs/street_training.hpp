@@ -23,24 +23,10 @@ struct StreetTrainingOptions {
   std::stop_token stop{};
 };
 
-/// Copies the parameters that both models have under the same name and size; returns how many.
-template <class Device>
-int copy_matching(Weights<Device> const& from, Weights<Device>& to) {
-  int copied = 0;
-  for (std::size_t i = 0; i < to.list().specs().size(); ++i) {
-    ParameterSpec const& spec = to.list().specs()[i];
-    ParameterId const source = from.list().find(spec.name);
-    if (!source || from.list()[source].count != spec.count) continue;
-    to.device().copy_from_host(to.data(ParameterId{static_cast<int>(i)}), from.data(source), static_cast<std::size_t>(spec.count) * sizeof(float));
-    ++copied;
-  }
-  return copied;
-}
-
 /// 1 / the standard deviation of the encoder's means over some scenes: what makes latents as large as their noise.
 inline float latent_scale_of(Cpu device, StreetAutoencoder const& model, Weights<Cpu> const& weights, StreetScenes& scenes, int pictures = 64) {
   StreetRecipe recipe{.seed = 77, .batch = 4};
-  StreetBatches data(recipe, scenes);
+  StreetBatches data(recipe, scenes, device);
   Plan<Cpu> plan(device, &weights.list(), weights.flat());
   PlanContext<Cpu> ctx(plan);
   auto const picture = plan.input(data.picture_shape());
@@ -69,6 +55,7 @@ inline ModelDescription street_description(float latent_scale) {
   for (std::size_t i = 0; i < street_class_names().size(); ++i) d.classes.push_back({std::string(street_class_names()[i]), street_class_colours()[i]});
   d.latent = {.sample = false, .scale = latent_scale};
   d.window = {256, 320};
+  d.fit = {2048, 240};
   d.vocabulary = street_vocabulary();
   d.default_caption = "a street photo";
   return d;
@@ -103,7 +90,7 @@ class StreetTraining {
     auto weights = std::make_shared<Weights<Cpu>>(device_, model.list);
     initialize(*weights, options_.seed, [](ParameterSpec const&) { return true; });
     StreetRecipe const recipe{.seed = options_.seed, .batch = 8, .crop = {.width = 96, .height = 96, .min_scale = 0.8F, .max_scale = 1.3F, .photometric = true}};
-    StreetBatches data(recipe, scenes_);
+    StreetBatches data(recipe, scenes_, device_);
     train("autoencoder", weights, options_.autoencoder_steps,
           {.adamw = {.lr = 2e-3, .weight_decay = 0.0, .beta2 = 0.99}, .schedule = CosineSchedule{options_.autoencoder_steps, 50, 0.02}, .clip = 1.0},
           [&](auto& ctx, std::uint64_t step, int) { return autoencoder_loss(ctx, model, data, step); });
@@ -114,9 +101,9 @@ class StreetTraining {
     StreetDiffusion const model;
     auto weights = std::make_shared<Weights<Cpu>>(device_, model.list);
     initialize(*weights, options_.seed + 1, [](ParameterSpec const&) { return true; });
-    copy_matching(*previous_, *weights);
+    copy_same_names(*previous_, *weights);
     StreetRecipe const recipe{.seed = options_.seed + 1, .batch = 8, .crop = {.width = 192, .height = 128, .min_scale = 0.6F, .max_scale = 1.2F}, .latent_scale = scale_};
-    StreetBatches data(recipe, scenes_);
+    StreetBatches data(recipe, scenes_, device_);
     train("diffusion", weights, options_.diffusion_steps,
           {.adamw = {.lr = 1e-3, .weight_decay = 0.01, .beta2 = 0.99},
            .schedule = CosineSchedule{options_.diffusion_steps, 100, 0.05},
@@ -129,12 +116,12 @@ class StreetTraining {
     StreetSegmentation const model({.classes = static_cast<index_t>(street_class_names().size())});
     auto weights = std::make_shared<Weights<Cpu>>(device_, model.parameters());
     initialize(*weights, options_.seed + 2, [](ParameterSpec const&) { return true; });
-    copy_matching(*previous_, *weights);
+    copy_same_names(*previous_, *weights);
     StreetRecipe const recipe{.seed = options_.seed + 2,
                               .batch = 4,
                               .crop = {.width = 256, .height = 192, .min_scale = 0.8F, .max_scale = 1.5F, .photometric = true},
                               .latent_scale = scale_};
-    StreetBatches data(recipe, scenes_);
+    StreetBatches data(recipe, scenes_, device_);
     train("segmentation", weights, options_.segmentation_steps,
           {.adamw = {.lr = 6e-4, .weight_decay = 0.01},
            .schedule = CosineSchedule{options_.segmentation_steps, 100, 0.01},

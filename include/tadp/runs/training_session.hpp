@@ -69,7 +69,7 @@ class Session<ModelType, Training<DeviceType, Policies...>> {
     auto const& unet = model_->backbone().unet;
     auto const context = model_->context(ctx, batch.ids.data(), n);
     auto const features = unet(ctx, latent, {unet.time_projections(ctx, t), unet.keys_values(ctx, context), texts_.data()});
-    auto const logits = model_->head()(ctx, pyramid_of(ctx, features));
+    auto const logits = model_->head()(ctx, pyramid_for<typename Model::Task>(ctx, features));
     return Model::Task::loss(ctx, logits, typename Model::Task::Target{batch.labels.data(), h, w, options_.average});
   }
 

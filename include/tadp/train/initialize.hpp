@@ -20,7 +20,7 @@ inline float spread(ParameterSpec const& spec) {
     auto const kernel = spec.shape.size() == 4 ? static_cast<double>(spec.shape[2] * spec.shape[3]) : 1.0;
     return static_cast<float>(std::sqrt(6.0 / (fan_in + static_cast<double>(spec.shape[0]) * kernel)));
   }
-  return static_cast<float>(1.0 / std::sqrt(fan_in));
+  return static_cast<float>(spec.init == Init::he ? std::sqrt(6.0 / fan_in) : 1.0 / std::sqrt(fan_in));
 }
 }  // namespace initialize_detail
 
@@ -38,6 +38,8 @@ void initialize(Weights<Device>& weights, std::uint64_t seed, std::function<bool
         case Init::one: values[k] = 1.0F; break;
         case Init::small_gamma: values[k] = 1e-4F; break;
         case Init::embedding: values[k] = 0.02F * random_normal(key, k); break;
+        case Init::thousandth: values[k] = 0.001F * random_normal(key, k); break;
+        case Init::he:
         case Init::fan_in:
         case Init::xavier: values[k] = (2.0F * random_unit(key, k) - 1.0F) * initialize_detail::spread(spec); break;
       }
