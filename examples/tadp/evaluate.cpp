@@ -12,7 +12,7 @@ namespace program {
 namespace {
 
 struct EvaluateOptions {
-  std::string data{}, model{}, prompt = "caption", captions{}, window{}, device = "cpu";
+  std::string data{}, model{}, prompt = "caption", captions{}, window{}, fit{}, device = "cpu";
   int threads = 1, stride = -1, batch = 1;
   bool ceiling = false;
 };
@@ -71,6 +71,7 @@ Status run(EvaluateOptions const& o, Common const& common) {
   ProgressLine progress(common.quiet);
   RunnerOptions options{.stride = o.stride, .batch = o.batch, .threads = o.threads};
   if (!o.window.empty()) options.window = size_of(o.window, "--window", true);
+  if (!o.fit.empty()) options.fit = fit_of(o.fit);
   auto const runner = make_runner(file, options);
   auto const begin = std::chrono::steady_clock::now();
   tadp::Control const control{.stop = interrupt.token(), .progress = [&](std::size_t done, std::size_t total) {
@@ -113,6 +114,7 @@ void add_evaluate(CLI::App& app, Command& command) {
   sub->add_option("--stride", o->stride, "pixels between windows, else the model's")->check(CLI::Range(0, 65536))->type_name("N");
   sub->add_option("--batch", o->batch, "windows computed at a time")->capture_default_str()->check(CLI::Range(1, 1024))->type_name("N");
   sub->add_flag("--ceiling", o->ceiling, "also what the model's stride would allow with perfect answers");
+  sub->add_option("--fit", o->fit, "long and short side that pictures are brought to, or `none`; else the model's")->type_name("LxS|none");
   add_threads(*sub, o->threads);
   add_device(*sub, o->device);
   add_common(*sub, command.common);

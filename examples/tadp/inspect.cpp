@@ -112,6 +112,7 @@ void print_description(tadp::ModelDescription const& d) {
   line("text encoder", std::to_string(d.text.layers) + " layers, " + std::to_string(d.text.width) + " wide, " + std::to_string(d.text.length) + " tokens");
   line("autoencoder", std::to_string(d.vae.stride()) + " pixels a latent cell");
   line("window", std::to_string(d.window[0]) + " x " + std::to_string(d.window[1]) + " pixels, stride " + (d.stride > 0 ? std::to_string(d.stride) : "two thirds"));
+  line("fit", d.fit[0] == 0 ? "pictures as they are" : "pictures within " + std::to_string(d.fit[0]) + " x " + std::to_string(d.fit[1]) + " pixels");
   line("pixels", "mean " + three(d.normalisation.mean) + ", deviation " + three(d.normalisation.deviation));
   line("latent", std::string(d.latent.sample ? "sample" : "mode") + " times " + number(d.latent.scale));
   for (auto const& [key, value] : d.notes) line(tadp::printable(key).c_str(), tadp::printable(value));

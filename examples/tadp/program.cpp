@@ -87,6 +87,12 @@ std::array<int, 2> size_of(std::string const& text, char const* option, bool hei
   return {first, second};
 }
 
+std::array<int, 2> fit_of(std::string const& text) {
+  if (text == "none") return {0, 0};
+  auto const sides = size_of(text, "--fit", false);
+  return {std::max(sides[0], sides[1]), std::min(sides[0], sides[1])};
+}
+
 void prepare_folder(fs::path const& folder) {
   std::error_code failed;
   fs::create_directories(folder, failed);

@@ -54,6 +54,8 @@ void print_json(json const& value);
 void write_json(fs::path const& path, json const& value);
 /// "HxW" to {height, width}; CLI::ValidationError where it is not that.
 std::array<int, 2> size_of(std::string const& text, char const* option, bool height_first);
+/// --fit: {long, short} side, zeros for `none`; Error(argument).
+std::array<int, 2> fit_of(std::string const& text);
 
 /// Makes the folder of results and tries to write there; Error(io) before any work begins.
 void prepare_folder(fs::path const& folder);
@@ -70,5 +72,7 @@ void add_evaluate(CLI::App& app, Command& command);
 void add_features(CLI::App& app, Command& command);
 void add_verify(CLI::App& app, Command& command);
 void add_sample(CLI::App& app, Command& command);
+void add_reconstruct(CLI::App& app, Command& command);
+void add_tokenize(CLI::App& app, Command& command);
 
 }  // namespace program

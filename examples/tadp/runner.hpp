@@ -15,6 +15,7 @@ namespace program {
 struct RunnerOptions {
   std::array<int, 2> window{0, 0};  ///< height, width; 0: the model's
   int stride = -1;                  ///< below 0: the model's
+  std::optional<std::array<int, 2>> fit{};  ///< long and short side; nothing: the model's
   int batch = 1;
   int threads = 1;
 };

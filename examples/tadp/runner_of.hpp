@@ -75,6 +75,7 @@ class RunnerOf final : public Runner {
     tadp::ModelDescription const& d = file.description;
     tadp::SessionOptions options{.window = o.window[0] > 0 ? o.window : d.window,
                                  .stride = o.stride >= 0 ? o.stride : o.window[0] > 0 ? 0 : d.stride,
+                                 .fit = o.fit.value_or(d.fit),
                                  .batch = o.batch,
                                  .threads = o.threads,
                                  .latent = d.latent,

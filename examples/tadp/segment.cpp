@@ -18,7 +18,7 @@ namespace {
 
 struct SegmentOptions {
   std::vector<std::string> pictures{};
-  std::string caption{}, captions{}, modifier{}, model{}, out{}, window{}, tokens{}, device = "cpu";
+  std::string caption{}, captions{}, modifier{}, model{}, out{}, window{}, fit{}, tokens{}, device = "cpu";
   bool has_caption = false;
   int threads = 1, stride = -1, batch = 1;
 };
@@ -95,6 +95,7 @@ class Segmenting {
     auto jobs = jobs_of(o_);
     RunnerOptions options{.stride = o_.stride, .batch = o_.batch, .threads = o_.threads};
     if (!o_.window.empty()) options.window = size_of(o_.window, "--window", true);
+    if (!o_.fit.empty()) options.fit = fit_of(o_.fit);
     prepare_folder(o_.out);
     ModelFile const file = open_model(o_.model);
     model_ = &file;
@@ -206,6 +207,7 @@ void add_segment(CLI::App& app, Command& command) {
   sub->add_option("--window", o->window, "size of the sliding window in pixels, else the model's")->type_name("HxW");
   sub->add_option("--stride", o->stride, "pixels between windows, else the model's; 0: two thirds of a window")->check(CLI::Range(0, 65536))->type_name("N");
   sub->add_option("--batch", o->batch, "windows computed at a time")->capture_default_str()->check(CLI::Range(1, 1024))->type_name("N");
+  sub->add_option("--fit", o->fit, "long and short side that pictures are brought to, or `none`; else the model's")->type_name("LxS|none");
   add_threads(*sub, o->threads);
   add_device(*sub, o->device);
   add_common(*sub, command.common);

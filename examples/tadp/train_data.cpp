@@ -75,6 +75,7 @@ Status train_on_data(TrainDataOptions const& o, Common const& common) {
   options.crop.width = width;
   options.crop.height = height;
   options.adamw.lr = o.rate;
+  options.fit = file.description.fit;
   options.latent = file.description.latent;
   options.seed = o.seed;
   options.caption = [&rule](tadp::Sample const& s) { return rule.prompt(s).caption; };

@@ -16,6 +16,7 @@ struct CropOptions {
   float min_scale = 1.0F, max_scale = 1.0F;
   bool mirror = true;
   bool photometric = false;
+  float min_saturation = 1.0F, max_saturation = 1.0F;  ///< 0: grey; above 1: stronger colours
 };
 
 /// Adds one window of `sample` to the batch; every draw is keyed. Bilinear for pixels, nearest for labels; what lies
@@ -36,6 +37,7 @@ inline void add_crop(Batch& batch, Sample const& sample, CropOptions const& opti
     float const contrast = 0.6F + 0.8F * random_unit(key, 5);
     for (std::uint64_t c = 0; c < 3; ++c) gain[c] = contrast * (0.9F + 0.2F * random_unit(key, 6 + c));
   }
+  float const saturation = options.min_saturation + (options.max_saturation - options.min_saturation) * random_unit(key, 9);
   int const w = sample.picture.width, h = sample.picture.height;
   for (int y = 0; y < options.height; ++y)
     for (int i = 0; i < options.width; ++i) {
@@ -47,11 +49,16 @@ inline void add_crop(Batch& batch, Sample const& sample, CropOptions const& opti
       int const x0 = std::clamp(static_cast<int>(std::floor(sx)), 0, w - 1), x1 = std::min(x0 + 1, w - 1);
       int const y0 = std::clamp(static_cast<int>(std::floor(sy)), 0, h - 1), y1 = std::min(y0 + 1, h - 1);
       float const u = std::clamp(sx - static_cast<float>(x0), 0.0F, 1.0F), v = std::clamp(sy - static_cast<float>(y0), 0.0F, 1.0F);
+      float value[3];
       for (int c = 0; c < 3; ++c) {
         auto const at = [&](int px, int py) { return static_cast<float>(sample.picture.pixel(px, py)[c]); };
         float const upper = at(x0, y0) + u * (at(x1, y0) - at(x0, y0)), lower = at(x0, y1) + u * (at(x1, y1) - at(x0, y1));
-        float const value = ((upper + v * (lower - upper)) - 127.5F) / 127.5F;
-        batch.pictures.push_back(inside ? std::clamp(value * gain[c] + lift, -1.0F, 1.0F) : 0.0F);
+        value[c] = ((upper + v * (lower - upper)) - 127.5F) / 127.5F;
+      }
+      float const grey = 0.299F * value[0] + 0.587F * value[1] + 0.114F * value[2];
+      for (int c = 0; c < 3; ++c) {
+        float const coloured = saturation == 1.0F ? value[c] : grey + saturation * (value[c] - grey);
+        batch.pictures.push_back(inside ? std::clamp(coloured * gain[c] + lift, -1.0F, 1.0F) : 0.0F);
       }
     }
   batch.captions.push_back(sample.caption);

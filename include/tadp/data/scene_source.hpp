@@ -5,7 +5,9 @@
 
 #include "tadp/data/crop.hpp"
 #include "tadp/data/street.hpp"
+#include "tadp/device/threads.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,15 +21,24 @@ class StreetScenes {
 
   std::size_t size() const { return scenes_.size(); }
   Sample const& operator[](std::size_t i) {
-    if (!scenes_[i]) {
-      StreetScene scene = render_street(first_ + i, options_);
-      std::string varied = varied_caption(scene, first_ + i);
-      scenes_[i] = std::make_unique<Sample>(Sample{std::move(scene.picture), std::move(scene.labels), std::move(scene.caption), std::move(varied)});
-    }
+    if (!scenes_[i]) render(i);
     return *scenes_[i];
+  }
+  /// Renders those that are missing, each on one thread.
+  void prepare(std::vector<std::size_t> wanted, ThreadPool& pool) {
+    std::sort(wanted.begin(), wanted.end());
+    wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+    std::erase_if(wanted, [&](std::size_t i) { return scenes_[i] != nullptr; });
+    pool.run(static_cast<index_t>(wanted.size()), [&](index_t task, int) { render(wanted[static_cast<std::size_t>(task)]); });
   }
 
  private:
+  void render(std::size_t i) {
+    StreetScene scene = render_street(first_ + i, options_);
+    std::string varied = varied_caption(scene, first_ + i);
+    scenes_[i] = std::make_unique<Sample>(Sample{std::move(scene.picture), std::move(scene.labels), std::move(scene.caption), std::move(varied)});
+  }
+
   std::uint64_t first_;
   StreetOptions options_;
   std::vector<std::unique_ptr<Sample>> scenes_;
