@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operations that change a picture's frame: cut or padded at the right and bottom, mirrored, resized by the nearest pixel.
+// Operations that change a picture's frame: cut or padded at the right and bottom, resized by the nearest pixel.
 // Heads whose input was padded drop with them what the padding made.
 #pragma once
 
@@ -22,22 +22,6 @@ struct ReframeOp {
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
     if (g.d_in[0]) reframe_gradient(device, g.d_out[0], g.d_in[0]);
-  }
-};
-
-/// Left and right exchanged.
-struct MirrorOp {
-  static constexpr int outputs = 1;
-
-  std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const> in) const { return {in[0]}; }
-  std::span<ParameterId const> parameters() const { return {}; }
-  template <class Device>
-  void forward(Device& device, Operands<Device> const& a) const {
-    mirror(device, a.in[0], a.out[0]);
-  }
-  template <class Device>
-  void backward(Device& device, Gradients<Device> const& g) const {
-    if (g.d_in[0]) mirror_gradient(device, g.d_out[0], g.d_in[0]);
   }
 };
 
