@@ -83,4 +83,10 @@ struct prompt_parts_are_unique {
   static constexpr bool met = true;
 };
 
+template <int Unique, int Heads>
+struct heads_are_unique {
+  static_assert(Unique == Heads, "tadp: a task stands twice among the Heads of this model: name each task once; see docs/errors.md#heads_are_unique");
+  static constexpr bool met = true;
+};
+
 }  // namespace tadp

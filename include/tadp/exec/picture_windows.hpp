@@ -76,6 +76,9 @@ class PictureWindows {
   }
 
   WindowGrid const& grid() const { return grid_; }
+  /// Of the picture that was set.
+  index_t height() const { return picture_.shape[1]; }
+  index_t width() const { return picture_.shape[2]; }
 
   /// Fills (1, height, width, 3) with a window of the picture, zero past its edges.
   void window(Device& device, index_t i, Features<Device> out) const {

@@ -20,6 +20,7 @@ struct SessionOptions {
   /// Long and short side that pictures are brought to before they are looked at, proportions kept; answers have the
   /// picture's own size. Zeros: pictures are looked at as they are.
   std::array<int, 2> fit{0, 0};
+  bool stretch = false;                 ///< instead: pictures are brought to the window itself, whatever their proportions
   int batch = 1;                        ///< windows a pass
   int texts = 1;                        ///< most texts a raw batch reads
   int threads = 1;

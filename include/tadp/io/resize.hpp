@@ -217,8 +217,11 @@ class FitPicture {
  public:
   /// The picture itself where it fits already; else a view that lives until the next call. Errors as for resize.
   PictureView operator()(PictureView picture, int long_side, int short_side) {
-    auto const size = keep_ratio_size(picture.width, picture.height, long_side, short_side);
-    int const width = size[0], height = size[1];
+    auto const [width, height] = keep_ratio_size(picture.width, picture.height, long_side, short_side);
+    return to(picture, width, height);
+  }
+  /// The same for a size that is given, whatever the proportions.
+  PictureView to(PictureView picture, int width, int height) {
     if (width == picture.width && height == picture.height) return picture;
     auto const prepare = [&] {
       resize_.emplace(picture.width, picture.height, width, height);
