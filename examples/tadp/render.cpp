@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `tadp render`: street scenes into a folder that training and evaluation read, or one picture into a file.
+// `tadp render`: street scenes with all their answers into a folder that training and evaluation read, or one picture into
+// a file.
 #include "tadp/draw.hpp"
 #include "tadp/interrupt.hpp"
 #include "tadp/program.hpp"
@@ -7,7 +8,10 @@
 
 #include "tadp/data/street.hpp"
 #include "tadp/device/threads.hpp"
+#include "tadp/io/depth_files.hpp"
 #include "tadp/io/image.hpp"
+
+#include <optional>
 
 namespace program {
 
@@ -17,6 +21,7 @@ struct RenderOptions {
   std::string out{}, size = "320x240", sheet{};
   int count = 1, threads = 1;
   std::uint64_t seed = 1;
+  bool no_depth = false, no_boxes = false;
 };
 
 std::vector<tadp::ClassDescription> street_classes() {
@@ -42,6 +47,58 @@ std::string name_of(std::uint64_t seed) {
   std::snprintf(text, sizeof text, "street-%06llu", static_cast<unsigned long long>(seed));
   return text;
 }
+
+void write_text(fs::path const& path, std::string const& text) { tadp::write_file_atomic(path, std::as_bytes(std::span(text))); }
+
+/// An annotation of the VOC form, which counts pixels from 1 and names the last one: xmin is x1 + 1, xmax is x2.
+std::string voc_annotation(std::string const& file, tadp::StreetScene const& scene) {
+  auto const tag = [](char const* name, int value) { return std::string("<") + name + ">" + std::to_string(value) + "</" + name + ">"; };
+  std::string text = "<annotation>\n  <filename>" + file + "</filename>\n  <size>" + tag("width", scene.picture.width) + tag("height", scene.picture.height) + tag("depth", 3) + "</size>\n";
+  for (tadp::Box2D const& b : scene.boxes)
+    text += "  <object>\n    <name>" + std::string(tadp::street_class_names()[b.label]) + "</name>\n    <difficult>0</difficult>\n    <bndbox>" + tag("xmin", b.x1 + 1) +
+            tag("ymin", b.y1 + 1) + tag("xmax", b.x2) + tag("ymax", b.y2) + "</bndbox>\n  </object>\n";
+  return text + "</annotation>\n";
+}
+
+/// The folder of a set of scenes: files of each scene as it comes, lists at the end.
+class SceneFolder {
+ public:
+  SceneFolder(fs::path folder, RenderOptions const& options) : folder_(std::move(folder)), options_(options) {
+    for (auto const& c : street_classes()) palette_.push_back(c.colour);
+    for (char const* const part : {"images", "labels"}) prepare_folder(folder_ / part);
+    if (!options.no_depth) prepare_folder(folder_ / "depth");
+    if (!options.no_boxes)
+      for (char const* const part : {"Annotations", "ImageSets/Main"}) prepare_folder(folder_ / part);
+  }
+  void add(std::uint64_t seed, tadp::StreetScene const& scene) {
+    std::string const stem = name_of(seed), name = stem + ".png";
+    tadp::write_png(folder_ / "images" / name, scene.picture);
+    tadp::write_labels(folder_ / "labels" / name, scene.labels, palette_);
+    captions_[name] = {{"captions", {scene.caption}}};
+    if (!options_.no_depth) {
+      tadp::write_depth_png(folder_ / "depth" / name, scene.depth.metres, scene.depth.width, scene.depth.height);
+      char focal[32];  // the third column of NYUv2's lists: without it metres cannot become points
+      std::snprintf(focal, sizeof focal, " %.3f\n", static_cast<double>(scene.focal));
+      depths_ += "images/" + name + " depth/" + name + focal;
+    }
+    if (options_.no_boxes) return;
+    write_text(folder_ / "Annotations" / (stem + ".xml"), voc_annotation(name, scene));
+    stems_ += stem + "\n";
+  }
+  void finish() const {
+    write_json(folder_ / "captions.json", captions_);
+    write_json(folder_ / "classes.json", classes_json());
+    if (!options_.no_depth) write_text(folder_ / "depth.txt", depths_);
+    if (!options_.no_boxes) write_text(folder_ / "ImageSets" / "Main" / "all.txt", stems_);
+  }
+
+ private:
+  fs::path folder_;
+  RenderOptions const& options_;
+  tadp::Palette palette_;
+  json captions_ = json::object();
+  std::string depths_, stems_;
+};
 
 /// Scenes of consecutive seeds, `threads` at a time, given to `take` in their order.
 template <class Take>
@@ -70,36 +127,26 @@ Status run(RenderOptions const& options, Common const& common) {
   auto const [width, height] = size_of(options.size, "--size", false);
   if (width > 4096 || height > 4096)
     throw tadp::Error(tadp::Errc::argument, "a street cannot be rendered at this size", {.key = "--size", .expected = "at most 4096x4096", .found = options.size});
+  std::optional<SceneFolder> folder;
   if (single) {
     if (out.has_parent_path()) prepare_folder(out.parent_path());
     prepare_file(out);
   } else {
-    prepare_folder(out / "images");
-    prepare_folder(out / "labels");
+    folder.emplace(out, options);
   }
   if (!options.sheet.empty()) prepare_file(options.sheet);
 
   constexpr std::size_t most_cells = 48;
   auto const classes = street_classes();
-  tadp::Palette palette;
-  for (auto const& c : classes) palette.push_back(c.colour);
-  json captions = json::object();
   std::vector<SheetCell> cells;
   std::string caption;
   render_all(options, common, [&](std::uint64_t seed, tadp::StreetScene const& scene) {
     caption = scene.caption;
     if (!options.sheet.empty() && cells.size() < most_cells)
       cells.push_back({{scene.picture, colour_labels(scene.labels, classes)}, std::to_string(seed) + ": " + scene.caption});
-    if (single) return tadp::write_png(out, scene.picture);
-    std::string const name = name_of(seed) + ".png";
-    tadp::write_png(out / "images" / name, scene.picture);
-    tadp::write_labels(out / "labels" / name, scene.labels, palette);
-    captions[name] = {{"captions", {scene.caption}}};
+    single ? tadp::write_png(out, scene.picture) : folder->add(seed, scene);
   });
-  if (!single) {
-    write_json(out / "captions.json", captions);
-    write_json(out / "classes.json", classes_json());
-  }
+  if (folder) folder->finish();
   if (!options.sheet.empty()) tadp::write_png(options.sheet, contact_sheet(cells, std::min(4, static_cast<int>(cells.size()))));
   if (common.json) {
     json result{{"out", out.string()}, {"count", options.count}, {"first_seed", options.seed}, {"width", width}, {"height", height}};
@@ -116,12 +163,14 @@ Status run(RenderOptions const& options, Common const& common) {
 
 void add_render(CLI::App& app, Command& command) {
   auto const o = std::make_shared<RenderOptions>();
-  auto* const sub = app.add_subcommand("render", "render street scenes with labels and captions");
-  sub->add_option("--out", o->out, "folder for images/, labels/, captions.json and classes.json; or a file *.png for one picture")->required()->type_name("DIR|FILE.png");
+  auto* const sub = app.add_subcommand("render", "render street scenes with labels, captions, depth and boxes");
+  sub->add_option("--out", o->out, "folder for images/, labels/, captions.json, classes.json, depth and boxes; or a file *.png for one picture")->required()->type_name("DIR|FILE.png");
   sub->add_option("--count", o->count, "scenes")->capture_default_str()->check(CLI::Range(1, 1'000'000))->type_name("N");
   sub->add_option("--seed", o->seed, "of the first scene; the others count on")->capture_default_str()->type_name("S");
   sub->add_option("--size", o->size, "width and height in pixels")->capture_default_str()->type_name("WxH");
   sub->add_option("--sheet", o->sheet, "also a sheet of the first 48 scenes with their labels")->type_name("FILE.png");
+  sub->add_flag("--no-depth", o->no_depth, "leave out depth/*.png (16 bits, millimetres along the optical axis; 0: sky, or beyond 65 m) and depth.txt (\"picture depth focal\" a line)");
+  sub->add_flag("--no-boxes", o->no_boxes, "leave out Annotations/*.xml (the VOC form, pixels counted from 1: boxes of sign, car, pedestrian and bicyclist) and ImageSets/Main/all.txt");
   add_threads(*sub, o->threads);
   add_common(*sub, command.common);
   sub->footer(examples({"tadp render --out street.png --seed 7", "tadp render --out scenes --count 200 --seed 1000 --sheet scenes.png"}));

@@ -97,7 +97,7 @@ TEST_CASE("street: the same seed and size give the same scene, another seed anot
   auto const a = tadp::render_street(7), b = tadp::render_street(7), c = tadp::render_street(8);
   CHECK(a.picture.rgb == b.picture.rgb);
   CHECK(a.labels.labels == b.labels.labels);
-  CHECK(a.depth == b.depth);
+  CHECK(a.depth.metres == b.depth.metres);
   CHECK(a.caption == b.caption);
   CHECK(a.picture.rgb != c.picture.rgb);
   CHECK(tadp::varied_caption(a, 3) == tadp::varied_caption(b, 3));
@@ -110,7 +110,8 @@ TEST_CASE("street: any size from one pixel, and a sentence for sizes that cannot
     auto const n = static_cast<std::size_t>(w) * static_cast<std::size_t>(h);
     CHECK(s.picture.rgb.size() == 3 * n);
     CHECK(s.labels.labels.size() == n);
-    CHECK(s.depth.size() == n);
+    CHECK(s.depth.metres.size() == n);
+    CHECK(s.instances.size() == n);
     CHECK(s.labels.width == w);
     CHECK(s.picture.height == h);
   }
@@ -124,15 +125,16 @@ TEST_CASE("street: classes, widths and colours are near those of real streets") 
     auto const s = tadp::render_street(seed);
     census.add(s);
     bool depth_holds = true, labels_hold = true;
-    for (std::size_t i = 0; i < s.depth.size(); ++i) {
-      depth_holds = depth_holds && s.depth[i] > 0 && (s.labels.labels[i] == 0) == std::isinf(s.depth[i]);
+    for (std::size_t i = 0; i < s.labels.labels.size(); ++i) {
+      float const d = s.depth.metres[i];
+      depth_holds = depth_holds && d >= 0 && d <= tadp::street_farthest && (s.labels.labels[i] != 0 || d == 0);
       labels_hold = labels_hold && (s.labels.labels[i] < 11 || s.labels.labels[i] == 255);
     }
     CHECK(depth_holds);
     CHECK(labels_hold);
     for (auto const& box : s.boxes)
       CHECK((box.x1 >= 0 && box.x1 < box.x2 && box.x2 <= 320 && box.y1 >= 0 && box.y1 < box.y2 && box.y2 <= 240 &&
-             box.label >= 8));
+             (box.label >= 8 || box.label == 6)));
   }
   for (int k = 0; k < 11; ++k) {
     std::string const name(tadp::street_class_names()[static_cast<std::size_t>(k)]);

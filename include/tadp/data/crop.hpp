@@ -3,34 +3,45 @@
 // Every draw is keyed, so that a run which resumes sees the same data.
 #pragma once
 
-#include "tadp/core/random.hpp"
+#include "tadp/data/crop_window.hpp"
 #include "tadp/data/sample.hpp"
 
 #include <algorithm>
+#include <string>
 
 namespace tadp {
 
-/// How a window is cut: scale, place and mirror are drawn, brightness and contrast jittered where asked for.
-struct CropOptions {
-  int width = 256, height = 192;
-  float min_scale = 1.0F, max_scale = 1.0F;
-  bool mirror = true;
-  bool photometric = false;
-  float min_saturation = 1.0F, max_saturation = 1.0F;  ///< 0: grey; above 1: stronger colours
-};
+namespace detail {
+
+/// Metres and boxes of the picture that was added last. A batch in which some samples have a depth and others have none
+/// says 0, not measured, for the latter.
+inline void add_answers(Batch& batch, Sample const& sample, CropWindow const& window) {
+  batch.boxes.push_back(boxes_in_window(sample.boxes, window));
+  bool const measured = !sample.depth.metres.empty();
+  if (!measured && batch.depths.empty()) return;
+  std::size_t const each = static_cast<std::size_t>(window.width) * static_cast<std::size_t>(window.height);
+  batch.depths.resize(batch.labels.size() - each);
+  if (measured)
+    add_depth_window(batch.depths, sample.depth, window);
+  else
+    batch.depths.resize(batch.labels.size());
+}
+
+}  // namespace detail
 
 /// Adds one window of `sample` to the batch; every draw is keyed. Bilinear for pixels, nearest for labels; what lies
-/// outside the sample is mid grey without a label.
+/// outside the sample is mid grey without a label, as all is in a sample without labels. Depth and boxes follow where the sample has them; Error(shape) for a depth
+/// of another size than the picture.
 inline void add_crop(Batch& batch, Sample const& sample, CropOptions const& options, std::uint64_t key) {
+  int const w = sample.picture.width, h = sample.picture.height;
+  if (!sample.depth.metres.empty() && (sample.depth.width != w || sample.depth.height != h))
+    throw Error(Errc::shape, "picture and depth have different sizes",
+                {.expected = std::to_string(w) + " x " + std::to_string(h), .found = std::to_string(sample.depth.width) + " x " + std::to_string(sample.depth.height)});
+  bool const labelled = !sample.labels.labels.empty();
   batch.width = options.width;
   batch.height = options.height;
-  float const scale = options.min_scale + (options.max_scale - options.min_scale) * random_unit(key, 0);
-  float const step = 1.0F / scale;
-  auto const offset = [&](int size, int window, std::uint64_t draw) {
-    return (static_cast<float>(size) - static_cast<float>(window) * step) * random_unit(key, draw);
-  };
-  float const left = offset(sample.picture.width, options.width, 1), top = offset(sample.picture.height, options.height, 2);
-  bool const mirrored = options.mirror && random_unit(key, 3) < 0.5F;
+  CropWindow const window = draw_window(w, h, options, key);
+  float const step = 1.0F / window.scale, left = window.left, top = window.top;
   float gain[3] = {1, 1, 1}, lift = 0.0F;
   if (options.photometric) {
     lift = 0.25F * (random_unit(key, 4) - 0.5F);
@@ -38,14 +49,13 @@ inline void add_crop(Batch& batch, Sample const& sample, CropOptions const& opti
     for (std::uint64_t c = 0; c < 3; ++c) gain[c] = contrast * (0.9F + 0.2F * random_unit(key, 6 + c));
   }
   float const saturation = options.min_saturation + (options.max_saturation - options.min_saturation) * random_unit(key, 9);
-  int const w = sample.picture.width, h = sample.picture.height;
   for (int y = 0; y < options.height; ++y)
     for (int i = 0; i < options.width; ++i) {
-      int const x = mirrored ? options.width - 1 - i : i;
+      int const x = window.mirrored ? options.width - 1 - i : i;
       float const sx = left + (static_cast<float>(x) + 0.5F) * step - 0.5F, sy = top + (static_cast<float>(y) + 0.5F) * step - 0.5F;
       int const nx = static_cast<int>(std::floor(sx + 0.5F)), ny = static_cast<int>(std::floor(sy + 0.5F));
       bool const inside = nx >= 0 && ny >= 0 && nx < w && ny < h;
-      batch.labels.push_back(inside ? sample.labels.at(nx, ny) : ignore_label);
+      batch.labels.push_back(inside && labelled ? sample.labels.at(nx, ny) : ignore_label);
       int const x0 = std::clamp(static_cast<int>(std::floor(sx)), 0, w - 1), x1 = std::min(x0 + 1, w - 1);
       int const y0 = std::clamp(static_cast<int>(std::floor(sy)), 0, h - 1), y1 = std::min(y0 + 1, h - 1);
       float const u = std::clamp(sx - static_cast<float>(x0), 0.0F, 1.0F), v = std::clamp(sy - static_cast<float>(y0), 0.0F, 1.0F);
@@ -61,6 +71,7 @@ inline void add_crop(Batch& batch, Sample const& sample, CropOptions const& opti
         batch.pictures.push_back(inside ? std::clamp(coloured * gain[c] + lift, -1.0F, 1.0F) : 0.0F);
       }
     }
+  detail::add_answers(batch, sample, window);
   batch.captions.push_back(sample.caption);
   batch.varied_captions.push_back(sample.varied_caption);
 }

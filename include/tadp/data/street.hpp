@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Endless rendered street scenes from a seed: a picture, its labels, distances, boxes and a caption.
+// Endless rendered street scenes from a seed: a picture, its labels, depth, boxes and a caption.
 // The front door of the street world; the parts stand in the folder of the same name.
 #pragma once
 
 #include "tadp/core/error.hpp"
 #include "tadp/core/picture.hpp"
 #include "tadp/data/street/fill.hpp"
+#include "tadp/data/street/instances.hpp"
 #include "tadp/data/street/lens.hpp"
 #include "tadp/data/street/words.hpp"
+#include "tadp/heads/depth_result.hpp"
+#include "tadp/heads/detection_target.hpp"
 
 #include <array>
 #include <cstdint>
@@ -27,19 +30,21 @@ struct StreetOptions {
   StreetDomain domain = StreetDomain::day;
 };
 
-/// A class and the pixels it spans, x2 and y2 one past the last.
-struct Box2D {
-  std::uint8_t label = ignore_label;
-  int x1 = 0, y1 = 0, x2 = 0, y2 = 0;
-};
+/// Metres beyond which a scene tells no depth: what a 16-bit file of millimetres still holds, so that a written scene and
+/// one in memory say the same. Farther things are a few pixels high, and their distances leap from row to row.
+inline constexpr float street_farthest = 65.0F;
 
+/// A picture and everything that is true of it. Depth, boxes and instances follow the labels: where a pixel is labelled
+/// as a fence or as the crown of a tree, its depth is theirs, also between the bars and the twigs.
 struct StreetScene {
   Picture picture{};
-  LabelMap labels{};           ///< class indices, 255 where no class fits
-  std::vector<float> depth{};  ///< (height, width), metres along the optical axis; infinity for sky
-  std::string caption{};       ///< caption_of(labels)
-  std::vector<Box2D> boxes{};  ///< what is visible of vehicles, pedestrians and bicyclists
-  street::Facts facts{};       ///< what varied_caption tells
+  LabelMap labels{};                       ///< class indices, 255 where no class fits
+  DepthMap depth{};                        ///< along the optical axis; 0 for sky and beyond street_farthest
+  float focal = 0.0F;                      ///< length in pixels; the optical axis meets the middle of the picture
+  std::string caption{};                   ///< caption_of(labels)
+  std::vector<Box2D> boxes{};              ///< of signs, cars, pedestrians and bicyclists, from 12 pixels and 3 a side on
+  std::vector<std::uint16_t> instances{};  ///< (height, width): 1 + index into boxes, 0 elsewhere
+  street::Facts facts{};                   ///< what varied_caption tells
 };
 
 /// Names of the eleven classes by index.
@@ -70,6 +75,26 @@ inline std::span<std::array<std::uint8_t, 3> const> street_class_colours() {
     return n;
   }();
   return colours;
+}
+
+/// Names of the classes that have boxes; as detection counts them (0 is the background) the first is class 1.
+inline std::span<std::string_view const> street_object_names() {
+  static constexpr auto names = [] {
+    std::array<std::string_view, std::size(street::countable)> n;
+    for (std::size_t i = 0; i < n.size(); ++i) n[i] = street::label_table[street::countable[i]].name;
+    return n;
+  }();
+  return names;
+}
+
+/// The boxes as detection trains on them, labels by street_object_names().
+inline std::vector<TrueBox> true_boxes(StreetScene const& scene) {
+  std::vector<TrueBox> out;
+  for (Box2D const& b : scene.boxes)
+    for (std::size_t i = 0; i < std::size(street::countable); ++i)
+      if (street::countable[i] == b.label)
+        out.push_back({{static_cast<float>(b.x1), static_cast<float>(b.y1), static_cast<float>(b.x2), static_cast<float>(b.y2)}, static_cast<int>(i) + 1, false});
+  return out;
 }
 
 /// "a street photo of" and the classes over 0.5 % of all pixels in decreasing area; ties to the lower index.
@@ -119,33 +144,25 @@ inline std::vector<std::string> street_vocabulary() {
 
 namespace street {
 
-/// Boxes and counts of the things of which at least `fewest` pixels are seen, and the facts for sentences.
-inline void tell_things(Scene const& s, StreetScene& out, int fewest) {
-  struct Found {
-    int x1 = 1 << 20, y1 = 1 << 20, x2 = 0, y2 = 0, samples = 0;
-  };
-  std::vector<Found> found(s.stage.things.size());
-  std::size_t at = 0;
-  for (int y = 0; y < s.cam.height; ++y)
-    for (int x = 0; x < s.cam.width; ++x, ++at) {
-      std::uint32_t const face = s.seen.face[at];
-      if (face >= sees_ground || s.seen.faces[face].object == 0) continue;
-      Found& f = found[s.seen.faces[face].object];
-      f.x1 = std::min(f.x1, x / 2), f.x2 = std::max(f.x2, x / 2 + 1), f.y1 = std::min(f.y1, y / 2),
-      f.y2 = std::max(f.y2, y / 2 + 1);
-      ++f.samples;
-    }
+/// Counts and the largest vehicle, of the things of which at least `fewest` pixels are seen. A rule of the captions, older
+/// than the boxes: it looks at faces, not at labels, and must stay so for the same seed to tell the same.
+inline void tell_things(Scene const& s, Facts& facts, int fewest) {
+  auto const samples = samples_of_things(s, [&](std::size_t at) { return s.seen.face[at]; });
   int largest = 0;
-  for (std::size_t i = 1; i < found.size(); ++i) {
-    Found const& f = found[i];
+  for (std::size_t i = 1; i < samples.size(); ++i) {
     Thing const& thing = s.stage.things[i];
-    if (f.samples < 4 * fewest || thing.label >= label_count) continue;
-    out.boxes.push_back({thing.label, f.x1, f.y1, f.x2, f.y2});
-    ++out.facts.count[thing.label];
-    if (thing.label != car || f.samples < largest) continue;
-    largest = f.samples;
-    out.facts.paint = paint_table[thing.paint].word, out.facts.vehicle = vehicle_table[thing.kind].word;
+    if (samples[i] < 4 * fewest || thing.label >= label_count || thing.label == sign) continue;
+    ++facts.count[thing.label];
+    if (thing.label != car || samples[i] < largest) continue;
+    largest = samples[i];
+    facts.paint = paint_table[thing.paint].word, facts.vehicle = vehicle_table[thing.kind].word;
   }
+}
+
+inline DepthMap depth_map(Shaded const& shaded) {
+  DepthMap map(shaded.width, shaded.height);
+  for (std::size_t i = 0; i < map.metres.size(); ++i) map.metres[i] = shaded.depth[i] <= street_farthest ? shaded.depth[i] : 0.0F;
+  return map;
 }
 
 template <class T>
@@ -161,7 +178,8 @@ inline void mirror(StreetScene& s) {
   int const w = s.picture.width, h = s.picture.height;
   mirror_rows(s.picture.rgb.data(), w, h, 3);
   mirror_rows(s.labels.labels.data(), w, h, 1);
-  mirror_rows(s.depth.data(), w, h, 1);
+  mirror_rows(s.depth.metres.data(), w, h, 1);
+  mirror_rows(s.instances.data(), w, h, 1);
   for (Box2D& b : s.boxes) {
     int const left = w - b.x2;
     b.x2 = w - b.x1, b.x1 = left;
@@ -189,12 +207,15 @@ inline StreetScene render_street(std::uint64_t seed, StreetOptions const& option
   StreetScene out;
   out.picture = street::develop(shaded, s.light, s.seed + 5U);
   out.labels.width = options.width, out.labels.height = options.height, out.labels.labels = std::move(shaded.label);
-  out.depth = std::move(shaded.depth);
+  out.depth = street::depth_map(shaded);
+  out.focal = s.cam.focal / 2.0F;  // two samples a pixel
+  street::Instances instances = street::find_instances(s, shaded);
+  out.boxes = std::move(instances.boxes), out.instances = std::move(instances.map);
   out.facts.sunny = s.light.sunny,
   out.facts.wide_road = s.plan.half_road + 0.5F * (s.plan.wide[0] + s.plan.wide[1]) > 5.2F,
   out.facts.bend = street::absf(s.plan.bend) > 0.002F;
   out.facts.bare_trees = s.stage.bare_trees >= s.stage.leafy_trees;
-  street::tell_things(s, out, std::max(1, options.width * options.height / 3000));
+  street::tell_things(s, out.facts, std::max(1, options.width * options.height / 3000));
   if (s.plan.mirror) street::mirror(out);
   out.caption = caption_of(out.labels);
   return out;

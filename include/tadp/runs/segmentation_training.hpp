@@ -30,7 +30,7 @@ struct SegmentationTrainingOptions {
 /// A sample brought to a long and a short side: bilinear pixels, nearest labels.
 inline Sample fitted_sample(Sample const& sample, std::array<int, 2> const& fit) {
   auto const [width, height] = keep_ratio_size(sample.picture.width, sample.picture.height, fit[0], fit[1]);
-  Sample fitted = sample;
+  Sample fitted{.picture = {}, .labels = {}, .caption = sample.caption, .varied_caption = sample.varied_caption};  // segmentation reads no depth or boxes
   fitted.picture = resize(sample.picture, width, height, Resize::cv2_bilinear);
   fitted.labels = resize_nearest(sample.labels, width, height);
   return fitted;

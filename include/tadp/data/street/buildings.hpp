@@ -140,7 +140,8 @@ inline void add_shop_parts(Stage& stage, Plot const& plot, Front const& front, D
     look.p[0] = 1;
     float const at = dice.between(0.3F, plot.width - 0.3F), high = front.shop_height + dice.between(-0.4F, 0.8F);
     Vec3 const a = plot.corner + plot.along * at + up_axis * high + out * 0.15F;
-    stage.quad(a, out, up_axis, size, size * dice.between(0.7F, 1.5F), stage.add(look));
+    stage.quad(a, out, up_axis, size, size * dice.between(0.7F, 1.5F), stage.add(look), Mask::full,
+               stage.thing({sign, 0, 0}));
   }
 }
 

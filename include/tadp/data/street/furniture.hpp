@@ -44,7 +44,7 @@ inline Look draw_plate(Mask& mask, float& w, float& h, Dice& dice) {
   return look;
 }
 
-/// A sign on its post, turned to those who come along.
+/// A sign on its post, turned to those who come along; each plate is a thing.
 inline void add_sign(Stage& stage, Vec3 foot, Vec3 ahead, Dice& dice) {
   auto const post = pole_look(stage, dice);
   float const high = dice.between(2.0F, 3.0F);
@@ -56,7 +56,8 @@ inline void add_sign(Stage& stage, Vec3 foot, Vec3 ahead, Dice& dice) {
     Mask mask{};
     float w = 0.6F, h = 0.6F;
     auto const look = stage.add(draw_plate(mask, w, h, dice));
-    stage.quad(foot + up_axis * (top - h) - side * (w / 2) - ahead * 0.06F, side, up_axis, w, h, look, mask);
+    stage.quad(foot + up_axis * (top - h) - side * (w / 2) - ahead * 0.06F, side, up_axis, w, h, look, mask,
+               stage.thing({sign, 0, 0}));
     top -= h + 0.06F;
   }
 }
@@ -73,7 +74,8 @@ inline void add_board(Stage& stage, Vec3 foot, Vec3 ahead, Dice& dice) {
   Look look{.kind = Surface::plate, .label = sign, .base = dice.pick(panels), .seed = dice.word()};
   look.second = look.third = look.base.y > 0.3F ? grey(0.03F) : grey(0.6F);
   look.p[0] = 5;
-  stage.quad(foot - side * (w / 2) + up_axis * low - ahead * 0.08F, side, up_axis, w, h, stage.add(look));
+  stage.quad(foot - side * (w / 2) + up_axis * low - ahead * 0.08F, side, up_axis, w, h, stage.add(look),
+             Mask::full, stage.thing({sign, 0, 0}));
 }
 
 /// Traffic lights on a post.
@@ -83,8 +85,10 @@ inline void add_lights(Stage& stage, Vec3 foot, Vec3 ahead, Dice& dice) {
   Look look{.kind = Surface::lamps, .label = sign, .base = grey(0.012F), .seed = dice.word()};
   look.p[0] = static_cast<float>(dice.below(3));
   Vec3 const side = cross(up_axis, ahead);
-  stage.quad(foot + up_axis * 2.25F - side * 0.22F - ahead * 0.12F, side, up_axis, 0.44F, 1.05F, stage.add(look));
-  stage.box(foot + up_axis * 2.35F + ahead * 0.05F, ahead, 0.3F, 0.9F, 0.2F, stage.plain(sign, grey(0.015F)));
+  auto const id = stage.thing({sign, 0, 0});
+  stage.quad(foot + up_axis * 2.25F - side * 0.22F - ahead * 0.12F, side, up_axis, 0.44F, 1.05F, stage.add(look),
+             Mask::full, id);
+  stage.box(foot + up_axis * 2.35F + ahead * 0.05F, ahead, 0.3F, 0.9F, 0.2F, stage.plain(sign, grey(0.015F)), id);
 }
 
 inline void add_bollards(Stage& stage, Plan const& plan, float lat, float z0, float z1, Dice& dice) {

@@ -135,18 +135,27 @@ inline constexpr std::uint32_t sees_sky = 0xffffffffU, sees_ground = 0xfffffffeU
 struct Seen {
   int width = 0, height = 0;
   std::vector<float> iz{}, hull_iz{};
-  std::vector<std::uint32_t> face{};
-  std::vector<std::uint8_t> hull{};
+  std::vector<std::uint32_t> face{}, hull{};  // hull: a face too, where hull_iz is above 0
   std::vector<Face> faces{};
   std::vector<Placed> placed{};
   Placed ground{};
+
+  /// Whether the label of a sample is that of a hull before what is seen.
+  bool hulled(std::size_t at) const { return hull_iz[at] > iz[at]; }
+  /// The face, or what stands for none, that gives a sample its label.
+  std::uint32_t labelling(std::size_t at) const { return hulled(at) ? hull[at] : face[at]; }
+  /// The thing to which the label of a sample belongs, 0 for none in particular.
+  std::uint16_t object(std::size_t at) const {
+    std::uint32_t const index = labelling(at);
+    return index >= sees_ground ? std::uint16_t{0} : faces[index].object;
+  }
 };
 
 inline void start_seen(Seen& seen, Camera const& cam) {
   seen.width = cam.width, seen.height = cam.height;
   auto const n = static_cast<std::size_t>(cam.width) * static_cast<std::size_t>(cam.height);
   seen.iz.resize(n), seen.face.resize(n);
-  seen.hull_iz.assign(n, 0.0F), seen.hull.assign(n, 255);
+  seen.hull_iz.assign(n, 0.0F), seen.hull.assign(n, sees_sky);
   seen.ground = place(cam, Face{.origin = {0, 0, 0}, .u = {1, 0, 0}, .v = {0, 0, 1}, .normal = {0, 1, 0}});
   std::size_t at = 0;
   for (int y = 0; y < cam.height; ++y)
@@ -173,7 +182,10 @@ inline int clip_and_project(Camera const& cam, Face const& f, Point2* out) {
   return n;
 }
 
-inline void fill_face(Seen& seen, Camera const& cam, std::uint32_t index, std::vector<Look> const& looks) {
+/// Calls take(at, iz) for each sample that a face covers. `wanted(at, iz)` is asked first, because holes are dear to test.
+template <class Wanted, class Take>
+void cover(Seen const& seen, Camera const& cam, std::uint32_t index, std::vector<Look> const& looks, Wanted&& wanted,
+           Take&& take) {
   Face const& f = seen.faces[index];
   Placed const& p = seen.placed[index];
   Look const& look = looks[f.look];
@@ -186,18 +198,26 @@ inline void fill_face(Seen& seen, Camera const& cam, std::uint32_t index, std::v
     for (int x = x0; x < x1; ++x) {
       float const sx = static_cast<float>(x) + 0.5F, iz = p.iz.at(sx, sy);
       std::size_t const at = row + static_cast<std::size_t>(x);
-      if (iz <= seen.iz[at] || iz > 6.0F) continue;
+      if (!wanted(at, iz) || iz > 6.0F) continue;
       if (f.mask != Mask::full) {
         float const z = 1.0F / iz;
         if (!is_there(f, look, p.u0 + p.du.at(sx, sy) * z, p.v0 + p.dv.at(sx, sy) * z, z / cam.focal)) continue;
       }
-      if (f.hull) {
-        if (iz > seen.hull_iz[at]) seen.hull_iz[at] = iz, seen.hull[at] = look.label;
-      } else {
-        seen.iz[at] = iz, seen.face[at] = index;
-      }
+      take(at, iz);
     }
   });
+}
+
+inline void fill_face(Seen& seen, Camera const& cam, std::uint32_t index, std::vector<Look> const& looks) {
+  bool const hull = seen.faces[index].hull;
+  cover(
+      seen, cam, index, looks, [&](std::size_t at, float iz) { return iz > seen.iz[at]; },
+      [&](std::size_t at, float iz) {
+        if (!hull)
+          seen.iz[at] = iz, seen.face[at] = index;
+        else if (iz > seen.hull_iz[at])
+          seen.hull_iz[at] = iz, seen.hull[at] = index;
+      });
 }
 
 /// Faces from near to far, so that holes are tested on few samples; hulls last, for they count only before what is

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Light on what was seen: sun and its shadows, sky from above, mirror images on paint and glass, haze, clouds.
-// Averages the samples of each pixel in linear colour and decides its label and distance.
+// Averages the samples of each pixel in linear colour and decides its label, distance and thing.
 #pragma once
 
 #include "tadp/data/street/ground.hpp"
@@ -91,12 +91,13 @@ inline Sample shade_sample(Scene const& s, int x, int y) {
   return out;
 }
 
-/// Linear colour, label and distance of every pixel.
+/// Linear colour, label, distance and thing of every pixel.
 struct Shaded {
   int width = 0, height = 0;
   std::vector<Colour> colour{};
   std::vector<std::uint8_t> label{};
   std::vector<float> depth{};
+  std::vector<std::uint16_t> object{};
 };
 
 inline std::uint8_t vote(std::uint8_t const (&l)[4]) {  // the most frequent; ties to the first
@@ -115,7 +116,7 @@ inline Shaded shade(Scene const& s) {
   out.width = s.cam.width / 2, out.height = s.cam.height / 2;
   auto const n = static_cast<std::size_t>(out.width) * static_cast<std::size_t>(out.height),
              stride = static_cast<std::size_t>(s.cam.width);
-  out.colour.resize(n), out.label.resize(n), out.depth.resize(n);
+  out.colour.resize(n), out.label.resize(n), out.depth.resize(n), out.object.resize(n);
   for (int y = 0; y < out.height; ++y)
     for (int x = 0; x < out.width; ++x) {
       std::size_t const first = static_cast<std::size_t>(2 * y) * stride + static_cast<std::size_t>(2 * x);
@@ -133,17 +134,19 @@ inline Shaded shade(Scene const& s) {
         sum += c, labels[k] = one.label;
       }
       if (same) labels[1] = labels[0], labels[3] = face == sees_sky ? labels[0] : labels[3], labels[2] = labels[3];
-      for (int k = 0; k < 4; ++k) {
-        float const hull = s.seen.hull_iz[at[k]];
-        if (hull > s.seen.iz[at[k]]) labels[k] = s.seen.hull[at[k]];
-      }
+      for (int k = 0; k < 4; ++k)
+        if (s.seen.hulled(at[k])) labels[k] = s.stage.looks[s.seen.faces[s.seen.hull[at[k]]].look].label;
       std::size_t const p =
           static_cast<std::size_t>(y) * static_cast<std::size_t>(out.width) + static_cast<std::size_t>(x);
       out.colour[p] = sum * (same ? (face == sees_sky ? 1.0F : 0.5F) : 0.25F);
       out.label[p] = vote(labels);
-      for (int k = 0; k < 4; ++k)
-        if (labels[k] == out.label[p]) near_iz = most(near_iz, most(s.seen.iz[at[k]], s.seen.hull_iz[at[k]]));
+      std::size_t nearest = first;  // of the samples with the label: the one that tells distance and thing
+      for (int k = 0; k < 4; ++k) {
+        float const iz = most(s.seen.iz[at[k]], s.seen.hull_iz[at[k]]);
+        if (labels[k] == out.label[p] && iz > near_iz) near_iz = iz, nearest = at[k];
+      }
       out.depth[p] = near_iz > 0 ? 1.0F / near_iz : std::numeric_limits<float>::infinity();
+      out.object[p] = near_iz > 0 ? s.seen.object(nearest) : std::uint16_t{0};
     }
   return out;
 }
