@@ -3,7 +3,7 @@
 #include "tadp/program.hpp"
 
 #include "tadp/io/description.hpp"
-#include "tadp/io/safetensors_set.hpp"
+#include "tadp/io/model_source.hpp"
 
 #include <cstdio>
 #include <map>
@@ -119,12 +119,21 @@ void print_description(tadp::ModelDescription const& d) {
 }
 
 /// Counts infinities and NaN, tensor by tensor.
-std::map<std::string, std::uint64_t> nonfinite(tadp::SafetensorsSet const& file) {
+std::map<std::string, std::uint64_t> nonfinite(tadp::ModelSource const& model) {
+  constexpr std::uint64_t most = std::uint64_t{1} << 20;
   std::map<std::string, std::uint64_t> bad;
-  for (TensorEntry const& entry : file.entries()) {
-    if (auto const count = tadp::count_nonfinite(entry.dtype, file.data(entry)); count > 0) bad[entry.name] = count;
-    file.drop(entry);
-  }
+  std::vector<std::byte> bytes;
+  for (tadp::Checkpoint const& file : model.files())
+    for (TensorEntry const& entry : file.entries()) {
+      auto const width = tadp::bits_per_element(entry.dtype) / 8;
+      auto const all = width == 0 ? 0 : entry.size_bytes() / width;
+      for (std::uint64_t at = 0; at < all; at += most) {
+        auto const part = std::min(most, all - at);
+        bytes.resize(static_cast<std::size_t>(part * width));
+        file.read_bytes(entry, at, part, bytes.data());
+        if (auto const count = tadp::count_nonfinite(entry.dtype, bytes); count > 0) bad[entry.name] += count;
+      }
+    }
   return bad;
 }
 
@@ -152,43 +161,80 @@ bool natural_less(std::string_view a, std::string_view b) {
   return a.size() - i < b.size() - k;
 }
 
-std::vector<TensorEntry const*> by_name(tadp::SafetensorsSet const& file) {
+std::vector<TensorEntry const*> by_name(std::span<tadp::Checkpoint const> files) {
   std::vector<TensorEntry const*> entries;
-  for (TensorEntry const& entry : file.entries()) entries.push_back(&entry);
+  for (tadp::Checkpoint const& file : files)
+    for (TensorEntry const& entry : file.entries()) entries.push_back(&entry);
   std::sort(entries.begin(), entries.end(), [](auto const* a, auto const* b) { return natural_less(a->name, b->name); });
   return entries;
 }
 
-json to_json(InspectOptions const& o, tadp::SafetensorsSet const& file, std::uint64_t bytes, std::map<std::string, std::uint64_t> const& bad) {
+std::vector<std::string> containers(tadp::ModelSource const& model) {
+  std::vector<std::string> names;
+  for (tadp::Checkpoint const& file : model.files())
+    if (std::string const name(to_string(file.container())); std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  return names;
+}
+
+/// "12 of noise schedule", most first.
+std::vector<std::string> ignored_texts(tadp::ModelSource const& model) {
+  std::map<std::string_view, std::size_t> counts;
+  for (auto const& ignored : model.ignored()) ++counts[ignored.what];
+  std::vector<std::string> texts;
+  for (auto const& [what, count] : counts) texts.push_back(std::to_string(count) + " (" + std::string(what) + ")");
+  return texts;
+}
+
+json to_json(InspectOptions const& o, tadp::ModelSource const& model, std::uint64_t bytes, std::map<std::string, std::uint64_t> const& bad) {
   json tensors = json::array();
-  for (TensorEntry const* const e : by_name(file)) tensors.push_back({{"name", e->name}, {"dtype", to_string(e->dtype)}, {"shape", e->shape}, {"bytes", e->size_bytes()}});
-  json out{{"file", o.file}, {"bytes", bytes}, {"tensors", tensors}, {"metadata", file.metadata()}};
-  if (tadp::has_description(file.metadata())) out["description"] = description_json(tadp::description_of(file.metadata(), o.file));
+  for (tadp::Checkpoint const& file : model.files())
+    for (TensorEntry const* const e : by_name(std::span(&file, 1))) {
+      tensors.push_back({{"name", e->name}, {"dtype", to_string(e->dtype)}, {"shape", e->shape}, {"bytes", e->size_bytes()}});
+      if (model.files().size() > 1) tensors.back()["file"] = file.path().string();
+    }
+  json out{{"file", o.file}, {"layout", model.layout_title()}, {"containers", containers(model)}, {"bytes", bytes}, {"tensors", tensors}, {"metadata", model.metadata()}, {"ignored", ignored_texts(model)}};
+  if (tadp::has_description(model.metadata())) out["description"] = description_json(tadp::description_of(model.metadata(), o.file));
   if (o.check) out["nonfinite"] = bad;
   return out;
 }
 
+void print_layout(tadp::ModelSource const& model) {
+  auto const line = [](char const* name, std::string const& value) { std::printf("  %-14s %s\n", name, value.c_str()); };
+  line("layout", model.layout_title() + " (" + joined(containers(model), ", ") + ")");
+  if (!model.ignored().empty()) line("passed over", joined(ignored_texts(model), ", "));
+  if (model.has_averaged()) line("averaged", "the file has averaged weights (EMA) of the UNet");
+  for (tadp::Checkpoint const& file : model.files())
+    for (auto const& what : file.skipped()) line("not read", tadp::printable(what));
+}
+
 Status run(InspectOptions const& o, Common const& common) {
-  tadp::SafetensorsSet const file(o.file);
-  auto const bad = o.check ? nonfinite(file) : std::map<std::string, std::uint64_t>{};
+  auto const model = tadp::open_model(o.file);
+  auto const bad = o.check ? nonfinite(model) : std::map<std::string, std::uint64_t>{};
   std::uint64_t bytes = 0, numbers = 0;
-  for (TensorEntry const& entry : file.entries()) {
-    bytes += entry.size_bytes();
-    numbers += tadp::element_count(entry.shape).value_or(0);
+  auto const entries = by_name(model.files());
+  for (TensorEntry const* const entry : entries) {
+    bytes += entry->size_bytes();
+    numbers += tadp::element_count(entry->shape).value_or(0);
   }
   if (common.json) {
-    print_json(to_json(o, file, bytes, bad));
+    print_json(to_json(o, model, bytes, bad));
   } else if (!common.quiet) {
-    bool const described = tadp::has_description(file.metadata());
+    bool const described = tadp::has_description(model.metadata());
     // Read before anything is printed: a damaged description is an error, not half an answer.
-    tadp::ModelDescription const d = described ? tadp::description_of(file.metadata(), o.file) : tadp::ModelDescription{};
-    std::printf("%s: %zu tensors, %llu numbers, %s\n", o.file.c_str(), file.entries().size(), static_cast<unsigned long long>(numbers), bytes_text(bytes).c_str());
+    tadp::ModelDescription const d = described ? tadp::description_of(model.metadata(), o.file) : tadp::ModelDescription{};
+    std::printf("%s: %zu tensors, %llu numbers, %s\n", o.file.c_str(), entries.size(), static_cast<unsigned long long>(numbers), bytes_text(bytes).c_str());
+    print_layout(model);
     if (described)
       print_description(d);
     else
-      for (auto const& [key, value] : file.metadata()) std::printf("  %s: %s\n", tadp::printable(key).c_str(), tadp::printable(value).c_str());
-    std::printf("\ntensors\n");
-    print_tree(tree_of(by_name(file)), 0, o.depth);
+      for (auto const& [key, value] : model.metadata()) std::printf("  %s: %s\n", tadp::printable(key).c_str(), tadp::printable(value).c_str());
+    for (tadp::Checkpoint const& file : model.files()) {
+      if (model.files().size() > 1)
+        std::printf("\ntensors of %s\n", file.path().c_str());
+      else
+        std::printf("\ntensors\n");
+      print_tree(tree_of(by_name(std::span(&file, 1))), 0, o.depth);
+    }
   }
   for (auto const& [name, count] : bad) complain("infinite or not a number; file: " + o.file + "; key: " + name + "; found: " + std::to_string(count) + " such values");
   return bad.empty() ? ok : departs;
@@ -199,11 +245,11 @@ Status run(InspectOptions const& o, Common const& common) {
 void add_inspect(CLI::App& app, Command& command) {
   auto const o = std::make_shared<InspectOptions>();
   auto* const sub = app.add_subcommand("inspect", "show what a weight file holds and says about itself");
-  sub->add_option("file", o->file, "a safetensors file, or the index (*.json) of its shards")->required()->type_name("FILE");
+  sub->add_option("file", o->file, "safetensors or PyTorch's .ckpt, .pth, .pt, .bin; the index (*.json) of shards; a folder of diffusers")->required()->type_name("FILE|DIR");
   sub->add_option("--depth", o->depth, "levels of the tree to show; 0: all")->capture_default_str()->check(CLI::NonNegativeNumber)->type_name("N");
   sub->add_flag("--check", o->check, "look for infinite values and NaN; exit status 1 where there are some");
   add_common(*sub, command.common);
-  sub->footer(examples({"tadp inspect models/street.safetensors", "tadp inspect model.safetensors.index.json --depth 3 --check"}));
+  sub->footer(examples({"tadp inspect models/street.safetensors", "tadp inspect v1-5-pruned.ckpt --depth 3 --check"}));
   sub->callback([&command, o] { command.run = [&command, o] { return run(*o, command.common); }; });
 }
 

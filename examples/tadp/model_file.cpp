@@ -2,6 +2,8 @@
 // The search for a model file.
 #include "tadp/model_file.hpp"
 
+#include "tadp/released_classes.hpp"
+
 #include <cstdlib>
 
 namespace program {
@@ -22,7 +24,7 @@ std::vector<fs::path> model_folders() {
 }  // namespace
 
 void add_model(CLI::App& command, std::string& model) {
-  command.add_option("--model", model, "model file; else the environment variable TADP_MODEL, else the street model that comes with the program")->type_name("FILE");
+  command.add_option("--model", model, "model: safetensors, .ckpt, .pth, or a folder of diffusers; else the environment variable TADP_MODEL, else the street model that comes with the program")->type_name("FILE|DIR");
 }
 
 fs::path find_model(std::string const& named, DefaultModel const& otherwise) {
@@ -38,12 +40,30 @@ fs::path find_model(std::string const& named, DefaultModel const& otherwise) {
   throw tadp::Error(tadp::Errc::io, std::string("no model was found: name one with --model or the environment variable ") + otherwise.variable + " (looked for: " + looked + ")", {.key = "--model"});
 }
 
+tadp::ModelDescription description_of_model(tadp::ModelSource const& model, tadp::DescriptionHints const& hints) {
+  auto d = tadp::describe_model(model, hints);
+  if (tadp::has_description(model.metadata())) return d;
+  auto const known = released_classes(d.classes.size());
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    auto const byte = [&](int shift) { return static_cast<std::uint8_t>(known[i].colour >> shift & 0xffU); };
+    d.classes[i] = {known[i].name, {byte(16), byte(8), byte(0)}};
+  }
+  return d;
+}
+
+tadp::ParameterFilter ModelFile::wanted() const {
+  auto const& parts = description.prompt_parts;
+  bool const reads_text = std::any_of(parts.begin(), parts.end(), [](std::string const& part) { return part == "caption" || part == "null"; });
+  return [this, reads_text](tadp::ParameterSpec const& spec) {
+    bool const unused = spec.name.starts_with("model.diffusion_model.out.") || (!reads_text && spec.name.starts_with("cond_stage_model."));
+    return !unused || tensors.find(spec.name) != nullptr;
+  };
+}
+
 ModelFile open_model(std::string const& named, DefaultModel const& otherwise) {
   fs::path const path = find_model(named, otherwise);
-  tadp::SafetensorsSet tensors(path);
-  if (!tadp::has_description(tensors.metadata()))
-    throw tadp::Error(tadp::Errc::format, "these are weights without the description that a run needs", {.file = path.string(), .key = "tadp.version", .expected = "a model file of tadp", .found = "none in its metadata"});
-  auto description = tadp::description_of(tensors.metadata(), path.string());
+  auto tensors = tadp::open_model(path);
+  auto description = description_of_model(tensors);
   return {path, std::move(description), std::move(tensors)};
 }
 

@@ -4,8 +4,8 @@
 
 #include "tadp/program.hpp"
 
-#include "tadp/io/description.hpp"
-#include "tadp/io/safetensors_set.hpp"
+#include "tadp/io/recognise.hpp"
+#include "tadp/io/weights.hpp"
 
 namespace program {
 
@@ -13,8 +13,15 @@ namespace program {
 struct ModelFile {
   fs::path path{};
   tadp::ModelDescription description{};
-  tadp::SafetensorsSet tensors;
+  tadp::ModelSource tensors;
+
+  /// The parameters that a run reads. Released checkpoints lack what their programs never used: the layers that predict
+  /// noise, and the text encoder where class embeddings stand in for texts.
+  tadp::ParameterFilter wanted() const;
 };
+
+/// Reads or recognises a description, and names the classes of the sets that the method was trained for.
+tadp::ModelDescription description_of_model(tadp::ModelSource const& model, tadp::DescriptionHints const& hints = {});
 
 /// Adds --model.
 void add_model(CLI::App& command, std::string& model);
@@ -26,7 +33,8 @@ struct DefaultModel {
 /// The file that --model names, else the variable's, else the default near the program or in the install prefix;
 /// Error(io) that lists where it looked.
 fs::path find_model(std::string const& named, DefaultModel const& otherwise = {});
-/// Opens it and reads its description; Error(format) where it has none.
+/// Opens it, of any container and layout, and reads its description or recognises what it is; the errors of
+/// tadp::open_model and tadp::describe_model.
 ModelFile open_model(std::string const& named, DefaultModel const& otherwise = {});
 
 }  // namespace program

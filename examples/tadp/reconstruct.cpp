@@ -33,7 +33,7 @@ Status run(ReconstructOptions const& o, Common const& common) {
   auto const fit = o.fit.empty() ? file.description.fit : fit_of(o.fit);
   tadp::StreetAutoencoder const model;
   tadp::Weights<tadp::Cpu> weights(tadp::Cpu(o.threads), model.list);
-  tadp::load_weights(weights, std::span(&file.tensors, 1), file.path.string());
+  tadp::load_weights_from(weights, std::span(&file.tensors, 1), file.path.string());
   ProgressLine progress(common.quiet);
   std::vector<SheetCell> cells;
   json results = json::array();

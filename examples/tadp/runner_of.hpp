@@ -68,7 +68,7 @@ class RunnerOf final : public Runner {
   }
   std::shared_ptr<tadp::Weights<tadp::Cpu> const> weights_of(ModelFile const& file) const {
     auto weights = std::make_shared<tadp::Weights<tadp::Cpu>>(tadp::Cpu(1), model_->parameters());
-    tadp::load_weights(*weights, std::span(&file.tensors, 1), file.path.string());
+    tadp::load_weights_from(*weights, std::span(&file.tensors, 1), file.path.string(), {.wanted = file.wanted()});
     return weights;
   }
   static tadp::SessionOptions options_of(ModelFile const& file, RunnerOptions const& o) {

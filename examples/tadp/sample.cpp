@@ -46,7 +46,7 @@ Status run(SampleOptions const& o, Common const& common) {
   ProgressLine progress(common.quiet);
   tadp::StreetDiffusion const model;
   auto weights = std::make_shared<tadp::Weights<tadp::Cpu>>(tadp::Cpu(o.threads), model.list);
-  tadp::load_weights(*weights, std::span(&file.tensors, 1), file.path.string());
+  tadp::load_weights_from(*weights, std::span(&file.tensors, 1), file.path.string());
   tadp::Sampler<tadp::StreetBackbone, tadp::VaeDecoderOf<tadp::street_vae>, tadp::Cpu> sampler(
       model.backbone, model.decoder, weights,
       {.width = width, .height = height, .batch = o.count, .steps = o.steps, .guidance = o.guidance, .latent_scale = file.description.latent.scale,

@@ -28,7 +28,7 @@ std::shared_ptr<tadp::Weights<tadp::Cpu>> weights_of(ModelFile const& file, Mode
   auto weights = std::make_shared<tadp::Weights<tadp::Cpu>>(tadp::Cpu(threads), model.parameters());
   auto const old = [keeps_classes](tadp::ParameterSpec const& spec) { return keeps_classes || !spec.name.starts_with("decode_head.conv_seg."); };
   if (!keeps_classes) tadp::initialize(*weights, seed, [](tadp::ParameterSpec const&) { return true; });
-  tadp::load_weights(*weights, std::span(&file.tensors, 1), file.path.string(), {.wanted = old});
+  tadp::load_weights_from(*weights, std::span(&file.tensors, 1), file.path.string(), {.wanted = old});
   return weights;
 }
 

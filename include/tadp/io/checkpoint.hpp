@@ -74,6 +74,17 @@ class Checkpoint {
     if (torch_) return torch_->read_f32(entry, out);
     set_->read_f32(entry, out);
   }
+  /// The same for elements [first, first + count) of a tensor whose elements are whole bytes; their pages are forgotten.
+  void read_bytes(TensorEntry const& entry, std::uint64_t first, std::uint64_t count, std::byte* out) const {
+    torch_ ? torch_->read_bytes(entry, first, count, out) : set_->read_bytes(entry, first, count, out);
+  }
+  void read_f32(TensorEntry const& entry, std::uint64_t first, std::uint64_t count, float* out) const {
+    torch_ ? torch_->read_f32(entry, first, count, out) : set_->read_f32(entry, first, count, out);
+  }
+  /// Whether two tensors are the same bytes of the file, as where a program saved one storage under two names.
+  bool same_storage(TensorEntry const& a, TensorEntry const& b) const {
+    return torch_ && a.file == b.file && a.begin == b.begin && a.dtype == b.dtype && a.shape == b.shape && a.strides == b.strides;
+  }
   /// Lets the system forget the pages of a tensor that is not needed again.
   void drop(TensorEntry const& entry) const {
     if (torch_) return torch_->drop(entry);

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -61,6 +62,22 @@ class SafetensorsFile {
     convert_to_f32(entry.dtype, bytes, out);
   }
 
+  /// The same for elements [first, first + count) of a tensor whose elements are whole bytes.
+  void read_f32(TensorEntry const& entry, std::uint64_t first, std::uint64_t count, float* out) const {
+    auto const bytes = range(entry, first, count);
+    if (!converts_to_f32(entry.dtype)) return read_f32(entry, out);  // which refuses it
+    require_length();
+    convert_to_f32(entry.dtype, bytes, out);
+    file_.drop(static_cast<std::size_t>(bytes.data() - file_.bytes().data()), bytes.size());
+  }
+  /// As they are stored.
+  void read_bytes(TensorEntry const& entry, std::uint64_t first, std::uint64_t count, std::byte* out) const {
+    auto const bytes = range(entry, first, count);
+    require_length();
+    if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());
+    file_.drop(static_cast<std::size_t>(bytes.data() - file_.bytes().data()), bytes.size());
+  }
+
   /// The strings of `__metadata__`.
   std::map<std::string, std::string> const& metadata() const noexcept { return header_.metadata; }
 
@@ -76,6 +93,16 @@ class SafetensorsFile {
   std::filesystem::path const& path() const noexcept { return file_.path(); }
 
  private:
+  std::span<std::byte const> range(TensorEntry const& entry, std::uint64_t first, std::uint64_t count) const {
+    auto const bytes = data(entry);
+    auto const width = bits_per_element(entry.dtype) / 8;
+    auto const all = width == 0 ? 0 : bytes.size() / width;
+    if (first > all || count > all - first)
+      throw Error(Errc::argument, "this range is not within the tensor",
+                  {.file = path().string(), .key = entry.name, .expected = "at most " + std::to_string(all) + " elements", .found = std::to_string(first) + " and " + std::to_string(count) + " more"});
+    return bytes.subspan(static_cast<std::size_t>(first * width), static_cast<std::size_t>(count * width));
+  }
+
   MappedFile file_;
   SafetensorsHeader header_;
 };

@@ -151,6 +151,9 @@ class SafetensorsSet {
   std::span<std::byte const> data(TensorEntry const& entry) const { return file_of(entry).data(entry); }
   /// As SafetensorsFile::read_f32.
   void read_f32(TensorEntry const& entry, float* out) const { file_of(entry).read_f32(entry, out); }
+  void read_f32(TensorEntry const& entry, std::uint64_t first, std::uint64_t count, float* out) const { file_of(entry).read_f32(entry, first, count, out); }
+  /// As SafetensorsFile::read_bytes.
+  void read_bytes(TensorEntry const& entry, std::uint64_t first, std::uint64_t count, std::byte* out) const { file_of(entry).read_bytes(entry, first, count, out); }
   /// As SafetensorsFile::drop.
   void drop(TensorEntry const& entry) const { file_of(entry).drop(entry); }
   /// The strings of all files' `__metadata__`; where shards disagree, the first shard by name wins.

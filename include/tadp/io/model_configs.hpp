@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which of the known networks a model's weights are, told by their shapes.
+// Shapes do not tell heads and groups of norms: those are the known network's that has the same shapes.
+#pragma once
+
+#include "tadp/core/config.hpp"
+#include "tadp/io/description.hpp"
+#include "tadp/io/model_source.hpp"
+
+namespace tadp {
+
+/// The networks of a model; nothing where it has no such part, or one of unknown shapes.
+struct ModelConfigs {
+  std::optional<UNetConfig> unet{};
+  std::optional<VaeConfig> vae{};
+  std::optional<TextEncoderConfig> text{};
+};
+
+inline constexpr UNetConfig known_unets[] = {sd15_unet, tiny_unet, street_unet};
+inline constexpr VaeConfig known_vaes[] = {sd15_vae, tiny_vae, street_vae};
+inline constexpr TextEncoderConfig known_texts[] = {clip_vit_l14, tiny_text, street_text};
+
+namespace configs_detail {
+
+/// An extent of a tensor's shape, 0 where there is no such tensor or axis or it is absurd.
+inline int extent(ModelSource const& model, std::string const& name, std::size_t axis) {
+  TensorEntry const* const entry = model.find(name);
+  return entry != nullptr && axis < entry->shape.size() && entry->shape[axis] < 100'000'000 ? static_cast<int>(entry->shape[axis]) : 0;
+}
+/// All names behind a prefix.
+inline std::vector<std::string> names_behind(ModelSource const& model, std::string_view prefix) {
+  std::vector<std::string> names;
+  for (TensorEntry const& entry : model.entries())
+    if (entry.name.starts_with(prefix)) names.push_back(entry.name.substr(prefix.size()));
+  return names;
+}
+
+inline bool has_shapes_of(ModelSource const& model, BlockCounts const& counts, UNetConfig const& c) {
+  std::string const p = "model.diffusion_model.";
+  auto const is = [&](std::string const& name, std::size_t axis, int wanted) { return extent(model, p + name, axis) == wanted; };
+  if (counts.levels != UNetConfig::levels || counts.blocks != c.num_res_blocks) return false;
+  if (!is("input_blocks.0.0.weight", 0, c.model_channels) || !is("input_blocks.0.0.weight", 1, c.in_channels)) return false;
+  for (int level = 0; level < UNetConfig::levels; ++level) {
+    auto const at = "input_blocks." + std::to_string(1 + level * (c.num_res_blocks + 1));
+    if (!is(at + ".0.out_layers.3.weight", 0, c.channels(level))) return false;
+    if (!is(at + ".1.transformer_blocks.0.attn2.to_k.weight", 1, c.attention[static_cast<std::size_t>(level)] ? c.context_dim : 0)) return false;
+  }
+  int const out = extent(model, p + "out.2.weight", 0);
+  return is("middle_block.1.transformer_blocks.0.attn2.to_k.weight", 1, c.context_dim) && (out == 0 || out == c.out_channels);
+}
+
+inline bool has_shapes_of(ModelSource const& model, BlockCounts const& counts, VaeConfig const& c) {
+  std::string const p = "first_stage_model.";
+  auto const is = [&](std::string const& name, std::size_t axis, int wanted) { return extent(model, p + name, axis) == wanted; };
+  if (counts.levels != c.levels || counts.blocks != c.num_res_blocks) return false;
+  for (int level = 0; level < c.levels; ++level)
+    if (!is("encoder.down." + std::to_string(level) + ".block.0.conv1.weight", 0, c.channels(level))) return false;
+  return is("encoder.conv_in.weight", 0, c.base_channels) && is("encoder.conv_in.weight", 1, c.in_channels) && is("quant_conv.weight", 0, 2 * c.z_channels) &&
+         is("encoder.mid.attn_1.q.weight", 0, c.mid_attention ? c.channels(c.levels - 1) : 0);
+}
+
+inline bool has_shapes_of(ModelSource const& model, int layers, TextEncoderConfig const& c) {
+  std::string const p = "cond_stage_model.transformer.text_model.";
+  auto const is = [&](std::string const& name, std::size_t axis, int wanted) { return extent(model, p + name, axis) == wanted; };
+  // Learned tokens add rows.
+  return layers == c.layers && extent(model, p + "embeddings.token_embedding.weight", 0) >= c.vocabulary && is("embeddings.token_embedding.weight", 1, c.width) &&
+         is("embeddings.position_embedding.weight", 0, c.length) && is("encoder.layers.0.mlp.fc1.weight", 0, c.mlp);
+}
+
+template <class Config, class Counts>
+std::optional<Config> first_fit(ModelSource const& model, Counts const& counts, std::span<Config const> known) {
+  for (Config const& config : known)
+    if (has_shapes_of(model, counts, config)) return config;
+  return std::nullopt;
+}
+
+}  // namespace configs_detail
+
+/// From the model's own description if it has one, else from its shapes.
+inline ModelConfigs configs_of(ModelSource const& model) {
+  using namespace configs_detail;
+  auto const unet = names_behind(model, "model.diffusion_model."), vae = names_behind(model, "first_stage_model."),
+             text = names_behind(model, "cond_stage_model.transformer.text_model.");
+  ModelConfigs found;
+  if (has_description(model.metadata())) {
+    auto const d = description_of(model.metadata(), model.path().string());
+    if (!unet.empty()) found.unet = d.unet;
+    if (!vae.empty()) found.vae = d.vae;
+    if (!text.empty()) found.text = d.text;
+    return found;
+  }
+  if (!unet.empty()) found.unet = first_fit(model, unet_counts_of_compvis(unet), std::span<UNetConfig const>(known_unets));
+  if (!vae.empty()) found.vae = first_fit(model, vae_counts(vae), std::span<VaeConfig const>(known_vaes));
+  if (!text.empty()) found.text = first_fit(model, layouts_detail::count_in(text, "encoder.layers.", "."), std::span<TextEncoderConfig const>(known_texts));
+  return found;
+}
+
+/// Rows of the token embedding beyond the vocabulary: learned tokens that the checkpoint was trained with, each as wide as
+/// the text encoder. Empty where there are none.
+inline std::vector<std::vector<float>> learned_rows(ModelSource const& model, TextEncoderConfig const& config) {
+  TensorEntry const* const table = model.find("cond_stage_model.transformer.text_model.embeddings.token_embedding.weight");
+  std::vector<std::vector<float>> rows;
+  auto const vocabulary = static_cast<std::uint64_t>(config.vocabulary), width = static_cast<std::uint64_t>(config.width);
+  if (table == nullptr || table->shape.size() != 2 || table->shape[1] != width || table->shape[0] <= vocabulary) return rows;
+  constexpr std::uint64_t most = 1024;
+  if (table->shape[0] - vocabulary > most)
+    throw Error(Errc::limit, "the model has too many learned tokens", {.file = model.path().string(), .key = table->name, .expected = "at most " + std::to_string(most), .found = std::to_string(table->shape[0] - vocabulary)});
+  for (std::uint64_t row = vocabulary; row < table->shape[0]; ++row) {
+    rows.emplace_back(static_cast<std::size_t>(width));
+    model.read_f32(*table, row * width, width, rows.back().data());
+  }
+  return rows;
+}
+
+}  // namespace tadp
