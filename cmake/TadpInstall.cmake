@@ -24,4 +24,5 @@ configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/tadpConfig.cmake.in" 
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/tadpConfigVersion.cmake" COMPATIBILITY SameMinorVersion
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/tadpConfig.cmake" "${PROJECT_BINARY_DIR}/tadpConfigVersion.cmake" "${PROJECT_SOURCE_DIR}/cmake/FindMinizip.cmake" "${PROJECT_SOURCE_DIR}/cmake/FindUtf8proc.cmake"
+              "${PROJECT_SOURCE_DIR}/cmake/FindHttplib.cmake" "${PROJECT_SOURCE_DIR}/cmake/TadpHttp.cmake"
         DESTINATION "${tadp_package_dir}")

@@ -4,7 +4,7 @@
 # Each word names one package, or several of which any one will do (a|b); the last of them is installed.
 # shellcheck disable=SC2034
 tadp_packages=(g++ cmake ninja-build ccache python3 libeigen3-dev nlohmann-json3-dev libpng-dev
-               "libjpeg62-turbo-dev|libjpeg-turbo8-dev|libjpeg-dev" zlib1g-dev libminizip-dev libutf8proc-dev libcli11-dev doctest-dev)
+               "libjpeg62-turbo-dev|libjpeg-turbo8-dev|libjpeg-dev" zlib1g-dev libminizip-dev libutf8proc-dev libpugixml-dev libcpp-httplib-dev pkg-config libcli11-dev doctest-dev)
 
 tadp_has() {
   local name

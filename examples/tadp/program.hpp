@@ -66,6 +66,7 @@ void prepare_file(fs::path const& file);
 void add_segment(CLI::App& app, Command& command);
 void add_render(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);
+void add_convert(CLI::App& app, Command& command);
 void add_devices(CLI::App& app, Command& command);
 void add_train(CLI::App& app, Command& command);
 void add_evaluate(CLI::App& app, Command& command);
@@ -74,5 +75,7 @@ void add_verify(CLI::App& app, Command& command);
 void add_sample(CLI::App& app, Command& command);
 void add_reconstruct(CLI::App& app, Command& command);
 void add_tokenize(CLI::App& app, Command& command);
+void add_caption(CLI::App& app, Command& command);
+void add_explain(CLI::App& app, Command& command);
 
 }  // namespace program

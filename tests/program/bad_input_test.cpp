@@ -57,7 +57,7 @@ TEST_CASE("a command line that makes no sense") {
 TEST_CASE("help and version") {
   if (skipped()) return;
   Place const p;
-  for (char const* const command : {"segment", "render", "train", "train street", "evaluate", "features", "sample", "inspect", "verify", "devices"}) {
+  for (char const* const command : {"segment", "render", "train", "train street", "evaluate", "features", "sample", "reconstruct", "explain", "caption", "convert", "tokenize", "inspect", "verify", "devices"}) {
     auto const outcome = run(p.folder, std::string(command) + " --help");
     CAPTURE(command);
     CHECK(outcome.status == 0);

@@ -147,6 +147,26 @@ class CaptionFile {
   std::unordered_map<std::string, std::size_t> by_folded_stem_;  // for hints alone
 };
 
+namespace detail {
+
+/// `"picture": {"captions": [...]}`; Error(argument) for a text that is not UTF-8 or an entry without name or captions.
+inline std::string caption_member(CaptionEntry const& entry, std::string const& file) {
+  auto const refuse = [&](char const* message) { throw Error(Errc::argument, message, {.file = file, .key = entry.key}); };
+  if (entry.key.empty() || entry.captions.empty()) refuse("a picture of a caption file needs a name and a caption");
+  nlohmann::json value{{"captions", entry.captions}};
+  if (entry.class_label) value["class_label"] = *entry.class_label;
+  if (!entry.content.empty()) value["tadp.content"] = entry.content;
+  std::string text;
+  try {
+    text = nlohmann::json(entry.key).dump() + ": " + value.dump();
+  } catch (nlohmann::json::exception const&) {
+    refuse("a caption to be stored is not UTF-8");
+  }
+  return text;
+}
+
+}  // namespace detail
+
 /// Writes a caption file, whole or not at all; Error(argument) for a text that is not UTF-8, an entry without captions or
 /// a picture that is named twice, Error(io).
 inline void write_captions(std::filesystem::path const& path, std::span<CaptionEntry const> entries) {
@@ -154,16 +174,10 @@ inline void write_captions(std::filesystem::path const& path, std::span<CaptionE
   std::unordered_map<std::string, bool> seen;
   std::string text = "{";
   for (CaptionEntry const& entry : entries) {
-    auto const refuse = [&](char const* message) { throw Error(Errc::argument, message, {.file = file, .key = entry.key}); };
-    if (entry.key.empty() || entry.captions.empty()) refuse("a picture of a caption file needs a name and a caption");
-    if (!seen.emplace(detail::normalised_name(entry.key), true).second) refuse("a picture of a caption file is named twice");
-    nlohmann::json value{{"captions", entry.captions}};
-    if (entry.class_label) value["class_label"] = *entry.class_label;
-    try {
-      text += (text.size() > 1 ? ",\n " : "\n ") + nlohmann::json(entry.key).dump() + ": " + value.dump();
-    } catch (nlohmann::json::exception const&) {
-      refuse("a caption to be stored is not UTF-8");
-    }
+    std::string const member = detail::caption_member(entry, file);
+    if (!seen.emplace(detail::normalised_name(entry.key), true).second)
+      throw Error(Errc::argument, "a picture of a caption file is named twice", {.file = file, .key = entry.key});
+    text += (text.size() > 1 ? ",\n " : "\n ") + member;
   }
   text += "\n}\n";
   write_file_atomic(path, std::as_bytes(std::span(text.data(), text.size())));

@@ -25,6 +25,7 @@ struct CaptionEntry {
   std::string key{};                    ///< the picture, as the file names it
   std::vector<std::string> captions{};  ///< at least one
   std::optional<std::int64_t> class_label{};
+  std::string content{};  ///< fingerprint of the picture's file, the member "tadp.content"; empty: not known
 };
 
 namespace detail {
@@ -85,7 +86,7 @@ class CaptionSax final : public JsonSax {
       if (!entry_.captions.empty()) refuse(Errc::key, "a picture has two lists of captions", "", "");
       return go(Place::captions);
     }
-    return go(name == "class_label" ? Place::class_label : Place::foreign);
+    return go(name == "class_label" ? Place::class_label : name == "tadp.content" ? Place::content : Place::foreign);
   }
   bool number_integer(number_integer_t value) override {
     if (place_ != Place::class_label) return scalar(std::to_string(value));
@@ -97,6 +98,10 @@ class CaptionSax final : public JsonSax {
     return number_integer(static_cast<number_integer_t>(value));
   }
   bool string(string_t& text) override {
+    if (place_ == Place::content) {
+      if (text.size() <= 64) entry_.content = std::move(text);
+      return go(Place::member);
+    }
     if (place_ != Place::caption) return JsonSax::string(text);
     if (text.size() > limits_.max_text)
       refuse(Errc::limit, "a caption is longer than allowed", "at most " + std::to_string(limits_.max_text) + " bytes", std::to_string(text.size()) + " bytes");
@@ -108,7 +113,7 @@ class CaptionSax final : public JsonSax {
   }
 
  private:
-  enum class Place : std::uint8_t { document, top, entry, member, captions, caption, class_label, foreign };
+  enum class Place : std::uint8_t { document, top, entry, member, captions, caption, class_label, content, foreign };
 
   bool go(Place place) {
     place_ = place;
@@ -122,7 +127,7 @@ class CaptionSax final : public JsonSax {
   bool shallower() { return --depth_ > 0 ? true : go(Place::member); }
   bool scalar(std::string found) override {
     if (place_ == Place::foreign) return depth_ > 0 ? true : go(Place::member);
-    constexpr char const* expected[] = {"an object of pictures", "a picture", "an object with captions", "a member", "a list of captions", "a caption in quotes", "a whole number", ""};
+    constexpr char const* expected[] = {"an object of pictures", "a picture", "an object with captions", "a member", "a list of captions", "a caption in quotes", "a whole number", "a fingerprint in quotes", ""};
     refuse(Errc::format, "this is not a caption file", expected[static_cast<std::size_t>(place_)], std::move(found));
   }
   [[noreturn]] void refuse(Errc code, std::string message, std::string expected, std::string found) const {

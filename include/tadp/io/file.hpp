@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Regular files as bytes: read whole or mapped, and written whole or not at all.
+// Regular files as bytes: read whole or mapped, written whole or not at all, and grown record by record.
 // The one header of the library that speaks POSIX; whatever else touches the disk goes through it.
 #pragma once
 
 #include "tadp/core/error.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -233,6 +234,59 @@ class AtomicFile {
   std::filesystem::path temporary_{};
   detail::Descriptor descriptor_{};
   bool committed_ = false;
+};
+
+/// A file that grows by whole records and keeps them when the program is killed; one process at a time.
+class AppendFile {
+ public:
+  /// Opens or makes the file; Error(io), also where another process has it open like this.
+  explicit AppendFile(std::filesystem::path path) : path_(std::move(path)) {
+    detail::require_no_nul(path_);
+    descriptor_ = detail::Descriptor(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666));
+    if (descriptor_.get() < 0) detail::throw_errno("cannot open", path_, errno);
+    struct stat status = {};
+    // Looked at after the lock: who held it before may have removed the file.
+    bool const taken = ::flock(descriptor_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (::fstat(descriptor_.get(), &status) != 0) detail::throw_errno("cannot examine", path_, errno);
+    detail::require_regular(status.st_mode, path_);
+    if (taken || status.st_nlink == 0) {
+      descriptor_ = detail::Descriptor();  // not ours to take away
+      throw Error(Errc::io, "another process is writing this file", {.file = path_.string()});
+    }
+  }
+  AppendFile(AppendFile const&) = delete;
+  AppendFile& operator=(AppendFile const&) = delete;
+  /// A file that stayed empty is taken away.
+  ~AppendFile() {
+    struct stat status = {};
+    if (descriptor_.get() >= 0 && ::fstat(descriptor_.get(), &status) == 0 && status.st_size == 0) ::unlink(path_.c_str());
+  }
+
+  /// Forgets what lies behind `size` bytes, such as a record that was cut when the program was killed.
+  void truncate(std::size_t size) {
+    if (::ftruncate(descriptor_.get(), static_cast<off_t>(size)) != 0) detail::throw_errno("cannot shorten", path_, errno);
+  }
+  /// Writes at the end, durable when this returns; Error(io) with the system's reason.
+  void append(std::string_view record) {
+    while (!record.empty()) {
+      auto const put = ::write(descriptor_.get(), record.data(), record.size());
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) detail::throw_errno("cannot write", path_, errno);
+      record.remove_prefix(static_cast<std::size_t>(put));
+    }
+    if (::fdatasync(descriptor_.get()) != 0) detail::throw_errno("cannot write", path_, errno);
+  }
+  /// Takes the file away; nothing can be appended after that.
+  void remove() {
+    if (::unlink(path_.c_str()) != 0) detail::throw_errno("cannot remove", path_, errno);
+    descriptor_ = detail::Descriptor();
+  }
+
+  std::filesystem::path const& path() const noexcept { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  detail::Descriptor descriptor_{};
 };
 
 /// Replaces `path` by these bytes, whole or not at all.
