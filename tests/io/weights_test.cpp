@@ -157,3 +157,20 @@ TEST_CASE("extra names, other formats, files that are not there") {
   CHECK(error_of([&] { td::save_weights(saved, folder / "x.safetensors", td::Dtype::I8); }).code() == td::Errc::unsupported);
   CHECK_FALSE(fs::exists(folder / "x.safetensors"));
 }
+
+TEST_CASE("a number beyond F16 keeps its parameter in F32, and does not become infinite") {
+  scratch::Folder const folder;
+  auto const list = some_parameters();
+  auto saved = weights_of(list, 1);
+  saved.data(td::ParameterId{0})[1] = 70000.0F;
+  auto const path = folder / "w.safetensors";
+  td::save_weights(saved, path, td::Dtype::F16);
+  auto w = weights_of(list);
+  td::load_weights(w, {path});
+  CHECK(w.data(td::ParameterId{0})[1] == 70000.0F);
+  td::SafetensorsFile const file(path);
+  int full = 0, half = 0;
+  for (auto const& entry : file.entries()) (entry.dtype == td::Dtype::F32 ? full : half) += 1;
+  CHECK(full == 1);
+  CHECK(half >= 1);
+}

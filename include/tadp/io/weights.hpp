@@ -9,6 +9,8 @@
 #include "tadp/io/safetensors_set.hpp"
 #include "tadp/io/safetensors_write.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
@@ -51,6 +53,11 @@ inline bool same_matrix(std::span<std::uint64_t const> a, std::span<std::uint64_
   if (a.size() > b.size()) std::swap(a, b);
   return a.size() == 2 && b.size() == 4 && a[0] == b[0] && a[1] == b[1] && b[2] == 1 && b[3] == 1;
 }
+/// A checkpoint made with learned tokens has their embeddings behind those of the vocabulary; the model reads the latter.
+inline bool longer_vocabulary(ParameterSpec const& spec, std::span<std::uint64_t const> found) {
+  return spec.name.ends_with("token_embedding.weight") && spec.shape.size() == 2 && found.size() == 2 && static_cast<index_t>(found[1]) == spec.shape[1] &&
+         found[0] > static_cast<std::uint64_t>(spec.shape[0]);
+}
 
 inline std::vector<std::uint64_t> file_shape(ParameterSpec const& spec) { return {spec.shape.begin(), spec.shape.end()}; }
 
@@ -78,7 +85,7 @@ void require(ParameterList const& list, std::map<std::string_view, Found<File>> 
     if (options.wanted && !options.wanted(spec)) continue;
     WantedTensor& wish = wanted.emplace_back(WantedTensor{spec.name, file_shape(spec)});
     auto const at = all.find(spec.name);
-    if (at != all.end() && same_matrix(wish.shape, at->second.shape)) wish.shape.assign(at->second.shape.begin(), at->second.shape.end());
+    if (at != all.end() && (same_matrix(wish.shape, at->second.shape) || longer_vocabulary(spec, at->second.shape))) wish.shape.assign(at->second.shape.begin(), at->second.shape.end());
   }
   // Parameters that are not asked for are not extra: the model knows them.
   for (auto const& [name, found] : all) {
@@ -90,31 +97,47 @@ void require(ParameterList const& list, std::map<std::string_view, Found<File>> 
 
 inline bool is_reordered(ParameterSpec const& spec) { return spec.shape.size() == 4 && spec.shape[2] * spec.shape[3] > 1; }
 
+/// Copies a parameter row by row: what is held beside the weights stays far below the 64 MiB that loading may take.
+template <class Device, class File>
+void copy_parameter(Weights<Device>& weights, ParameterId id, ParameterSpec const& spec, Found<File> const& found) {
+  constexpr index_t most = index_t{1} << 20;  // floats
+  index_t const rows = spec.shape.empty() || spec.count == 0 ? 1 : spec.shape[0], row = spec.count / rows;
+  index_t const step = std::clamp<index_t>(row == 0 ? rows : most / row, 1, rows);
+  std::vector<float> checkpoint, memory;
+  for (index_t first = 0; first < rows; first += step) {
+    ParameterSpec part = spec;
+    index_t const count = std::min(step, rows - first);
+    if (!part.shape.empty()) part.shape[0] = count;
+    part.count = count * row;
+    checkpoint.resize(static_cast<std::size_t>(part.count));
+    found.file->read_f32(*found.entry, static_cast<std::uint64_t>(first * row), static_cast<std::uint64_t>(part.count), checkpoint.data());
+    if (is_reordered(spec)) {
+      memory.resize(checkpoint.size());
+      to_channels_last(part, checkpoint.data(), memory.data());
+    }
+    std::vector<float> const& values = is_reordered(spec) ? memory : checkpoint;
+    weights.device().copy_from_host(weights.data(id) + first * row, values.data(), values.size() * sizeof(float));
+  }
+}
+
 }  // namespace weights_detail
 
 /// Reads the parameters of opened files, later ones over earlier ones; Error(key) with one table of all that is missing
 /// or misshapen before anything is changed; errors of File::read_f32. `names`: the files, for messages.
-/// File is SafetensorsSet or Checkpoint: anything with entries(), read_f32(entry, out) and drop(entry).
+/// File is ModelSource, Checkpoint or SafetensorsSet: anything with entries(), drop(entry) and read_f32(entry, first element,
+/// count, out). What is held beside the weights is bounded, however large a tensor is.
 template <class Device, class File>
 void load_weights_from(Weights<Device>& weights, std::span<File const> files, std::string const& names, LoadOptions const& options = {}) {
   auto const all = weights_detail::all_tensors(files);
   weights_detail::require(weights.list(), all, options, names);
-  std::vector<float> checkpoint, memory;
+  if constexpr (requires(File const& f) { f.require_copies_agree(); })
+    for (File const& file : files) file.require_copies_agree();
   auto const& specs = weights.list().specs();
   for (std::size_t i = 0; i < specs.size(); ++i) {
-    ParameterSpec const& spec = specs[i];
-    if (options.wanted && !options.wanted(spec)) continue;
-    auto const& found = all.at(spec.name);
-    checkpoint.resize(static_cast<std::size_t>(spec.count));
-    found.file->read_f32(*found.entry, checkpoint.data());
+    if (options.wanted && !options.wanted(specs[i])) continue;
+    auto const& found = all.at(specs[i].name);
+    weights_detail::copy_parameter(weights, ParameterId{static_cast<int>(i)}, specs[i], found);
     found.file->drop(*found.entry);
-    float const* values = checkpoint.data();
-    if (weights_detail::is_reordered(spec)) {
-      memory.resize(checkpoint.size());
-      to_channels_last(spec, checkpoint.data(), memory.data());
-      values = memory.data();
-    }
-    weights.device().copy_from_host(weights.data(ParameterId{static_cast<int>(i)}), values, checkpoint.size() * sizeof(float));
   }
 }
 
@@ -135,8 +158,17 @@ void load_weights(Weights<Device>& weights, std::initializer_list<std::filesyste
   load_weights(weights, std::span<std::filesystem::path const>(files.begin(), files.size()), options);
 }
 
+namespace weights_detail {
+/// Whether finite numbers stay finite.
+inline bool holds(Dtype dtype, std::span<float const> values) {
+  constexpr float largest_half = 65504.0F;
+  return dtype != Dtype::F16 || std::none_of(values.begin(), values.end(), [](float v) { return std::isfinite(v) && std::abs(v) > largest_half; });
+}
+}  // namespace weights_detail
+
 /// Writes parameters in the checkpoint's order of axes, whole or not at all; Error(argument or io) of write_safetensors.
-/// `wanted`: which; `dtype`: F32, F16, BF16 or F64.
+/// `wanted`: which; `dtype`: F32, F16, BF16 or F64; a parameter with a number beyond F16 is stored as F32 (the running
+/// variances of a head can be, and as infinity they would silence what they normalise).
 template <class Device>
 void save_weights(Weights<Device> const& weights, std::filesystem::path const& path, Dtype dtype = Dtype::F32,
                   std::map<std::string, std::string> const& metadata = {}, ParameterFilter const& wanted = {}) {
@@ -151,9 +183,10 @@ void save_weights(Weights<Device> const& weights, std::filesystem::path const& p
     checkpoint.resize(memory.size());
     weights.device().copy_to_host(memory.data(), weights.data(ParameterId{static_cast<int>(i)}), memory.size() * sizeof(float));
     to_checkpoint_order(spec, memory.data(), checkpoint.data());
-    auto& bytes = stored.emplace_back(checkpoint.size() * (bits_per_element(dtype) / 8));
-    convert_from_f32(dtype, checkpoint, bytes.data());
-    tensors.push_back({spec.name, dtype, weights_detail::file_shape(spec), bytes, {}});
+    Dtype const kept = weights_detail::holds(dtype, checkpoint) ? dtype : Dtype::F32;
+    auto& bytes = stored.emplace_back(checkpoint.size() * (bits_per_element(kept) / 8));
+    convert_from_f32(kept, checkpoint, bytes.data());
+    tensors.push_back({spec.name, kept, weights_detail::file_shape(spec), bytes, {}});
   }
   write_safetensors(path, tensors, metadata);
 }
