@@ -31,7 +31,7 @@ static_assert(Features<Sd15, td::Caption, td::AveragedEosOf<21>>{} == td::channe
 static_assert(Features<Sd15, td::Caption, td::Modifier, td::Adapter>{} == Joined<77>{});
 static_assert(Features<Sd15, td::Caption, td::AveragedEos>{} == td::channels<320, td::dynamic, td::dynamic, 1280>{});
 static_assert(Features<Tiny, td::Caption>{} == td::channels<32, 64 + 77, 128 + 77, 128>{});
-static_assert(Features<Street, td::Caption>{} == td::channels<32, 64 + 32, 96 + 32, 128>{});
+static_assert(Features<Street, td::Caption>{} == td::channels<48, 96 + 32, 96 + 32, 96>{});
 static_assert(Sd15::granularity == 64 && Tiny::granularity == 64 && Street::granularity == 32);
 
 // The concept twin of the requirement.

@@ -67,16 +67,25 @@ inline constexpr UNetConfig tiny_unet{.model_channels = 32, .num_heads = 4, .con
 inline constexpr VaeConfig tiny_vae{.base_channels = 16, .norm_groups = 8};
 inline constexpr TextEncoderConfig tiny_text{.vocabulary = 512, .width = 64, .layers = 2, .heads = 4, .mlp = 256, .begin_token = 510, .end_token = 511};
 
-/// The stack of the embedded street model: a latent cell is 4 pixels wide, a text has at most 30 words of its own vocabulary.
-inline constexpr UNetConfig street_unet{.model_channels = 32,
-                                        .channel_mult = {1, 2, 3, 4},
+/// The stack of the embedded street model: a latent cell is 4 pixels wide and has 8 channels, so that what is thin
+/// survives in it; a text has at most 30 words of its own vocabulary.
+inline constexpr UNetConfig street_unet{.in_channels = 8,
+                                        .out_channels = 8,
+                                        .model_channels = 48,
+                                        .channel_mult = {1, 2, 2, 2},
                                         .num_res_blocks = 1,
                                         .attention = {false, true, true, false},
-                                        .num_heads = 4,
+                                        .num_heads = 3,
                                         .context_dim = 64,
                                         .norm_groups = 8};
-inline constexpr VaeConfig street_vae{
-    .base_channels = 16, .channel_mult = {1, 2, 4, 4}, .levels = 3, .num_res_blocks = 1, .norm_groups = 8, .latent_scale = 1.0F};
+inline constexpr VaeConfig street_vae{.base_channels = 16,
+                                      .channel_mult = {1, 2, 4, 4},
+                                      .levels = 3,
+                                      .num_res_blocks = 1,
+                                      .z_channels = 8,
+                                      .norm_groups = 2,
+                                      .mid_attention = false,
+                                      .latent_scale = 1.0F};
 inline constexpr TextEncoderConfig street_text{
     .vocabulary = 512, .width = 64, .layers = 2, .heads = 4, .mlp = 256, .length = 32, .begin_token = 510, .end_token = 511};
 

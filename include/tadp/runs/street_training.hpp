@@ -5,7 +5,7 @@
 
 #include "tadp/io/description.hpp"
 #include "tadp/io/weights.hpp"
-#include "tadp/runs/street_stack.hpp"
+#include "tadp/runs/street_autoencoder.hpp"
 #include "tadp/runs/trainer.hpp"
 #include "tadp/train/initialize.hpp"
 
@@ -17,43 +17,18 @@ struct StreetTrainingOptions {
   std::filesystem::path folder;
   std::uint64_t seed = 1;
   int threads = 2;
-  std::size_t scenes = 3000;
-  std::uint64_t autoencoder_steps = 700, diffusion_steps = 1000, segmentation_steps = 1000;
+  std::size_t scenes = 6000;
+  std::uint64_t autoencoder_steps = 1000, diffusion_steps = 500, segmentation_steps = 5000;
   std::function<void(std::string_view stage, TrainingProgress const&)> on_progress{};
   std::stop_token stop{};
 };
 
-/// 1 / the standard deviation of the encoder's means over some scenes: what makes latents as large as their noise.
-inline float latent_scale_of(Cpu device, StreetAutoencoder const& model, Weights<Cpu> const& weights, StreetScenes& scenes, int pictures = 64) {
-  StreetRecipe recipe{.seed = 77, .batch = 4};
-  StreetBatches data(recipe, scenes, device);
-  Plan<Cpu> plan(device, &weights.list(), weights.flat());
-  PlanContext<Cpu> ctx(plan);
-  auto const picture = plan.input(data.picture_shape());
-  auto const moments = plan.keep(model.encoder(ctx, picture));
-  plan.finish();
-  double sum = 0.0, squares = 0.0, count = 0.0;
-  for (int i = 0; i < pictures / recipe.batch; ++i) {
-    Batch const& batch = data.draw(static_cast<std::uint64_t>(i));
-    std::copy(batch.pictures.begin(), batch.pictures.end(), plan.view(picture).data);
-    plan.run(device);
-    auto const view = plan.view(moments);
-    for (index_t p = 0; p < view.shape.pixels(); ++p)
-      for (index_t c = 0; c < view.shape.channels() / 2; ++c) {
-        auto const v = static_cast<double>(view.pixel(p)[c]);
-        sum += v, squares += v * v, count += 1.0;
-      }
-  }
-  double const mean = sum / count;
-  return static_cast<float>(1.0 / std::sqrt(std::max(1e-12, squares / count - mean * mean)));
-}
-
 /// What the segmentation model's file says about itself.
-inline ModelDescription street_description(float latent_scale) {
+inline ModelDescription street_description() {
   ModelDescription d = describe<StreetSegmentation>();
   d.head_width = 64;
   for (std::size_t i = 0; i < street_class_names().size(); ++i) d.classes.push_back({std::string(street_class_names()[i]), street_class_colours()[i]});
-  d.latent = {.sample = false, .scale = latent_scale};
+  d.latent = {.sample = false, .scale = 1.0F};
   d.window = {256, 320};
   d.fit = {2048, 240};
   d.vocabulary = street_vocabulary();
@@ -61,8 +36,8 @@ inline ModelDescription street_description(float latent_scale) {
   return d;
 }
 /// The same for the text-to-image model: autoencoder, text encoder and UNet.
-inline ModelDescription street_diffusion_description(float latent_scale) {
-  ModelDescription d = street_description(latent_scale);
+inline ModelDescription street_diffusion_description() {
+  ModelDescription d = street_description();
   d.task = "diffusion";
   d.classes.clear();
   return d;
@@ -79,9 +54,9 @@ class StreetTraining {
   void run() {
     autoencoder();
     diffusion();
-    save_weights(*previous_, options_.folder / "street-diffusion.safetensors", Dtype::F16, to_metadata(street_diffusion_description(scale_)));
+    save_weights(*previous_, options_.folder / "street-diffusion.safetensors", Dtype::F16, to_metadata(street_diffusion_description()));
     segmentation();
-    save_weights(*previous_, options_.folder / "street.safetensors", Dtype::F16, to_metadata(street_description(scale_)));
+    save_weights(*previous_, options_.folder / "street.safetensors", Dtype::F16, to_metadata(street_description()));
   }
 
  private:
@@ -89,12 +64,13 @@ class StreetTraining {
     StreetAutoencoder const model;
     auto weights = std::make_shared<Weights<Cpu>>(device_, model.list);
     initialize(*weights, options_.seed, [](ParameterSpec const&) { return true; });
-    StreetRecipe const recipe{.seed = options_.seed, .batch = 8, .crop = {.width = 96, .height = 96, .min_scale = 0.8F, .max_scale = 1.3F, .photometric = true}};
+    start_in_colour(*weights);
+    StreetRecipe const recipe{.seed = options_.seed, .batch = 8, .crop = {.width = 96, .height = 96, .min_scale = 0.8F, .max_scale = 1.3F, .photometric = true, .min_saturation = 0.0F, .max_saturation = 3.0F}};
     StreetBatches data(recipe, scenes_, device_);
     train("autoencoder", weights, options_.autoencoder_steps,
           {.adamw = {.lr = 2e-3, .weight_decay = 0.0, .beta2 = 0.99}, .schedule = CosineSchedule{options_.autoencoder_steps, 50, 0.02}, .clip = 1.0},
           [&](auto& ctx, std::uint64_t step, int) { return autoencoder_loss(ctx, model, data, step); });
-    scale_ = latent_scale_of(device_, model, *weights, scenes_);
+    normalise_latents(*weights, latent_statistics(device_, model, *weights, scenes_));
     previous_ = std::move(weights);
   }
   void diffusion() {
@@ -102,7 +78,7 @@ class StreetTraining {
     auto weights = std::make_shared<Weights<Cpu>>(device_, model.list);
     initialize(*weights, options_.seed + 1, [](ParameterSpec const&) { return true; });
     copy_same_names(*previous_, *weights);
-    StreetRecipe const recipe{.seed = options_.seed + 1, .batch = 8, .crop = {.width = 192, .height = 128, .min_scale = 0.6F, .max_scale = 1.2F}, .latent_scale = scale_};
+    StreetRecipe const recipe{.seed = options_.seed + 1, .batch = 8, .crop = {.width = 192, .height = 128, .min_scale = 0.6F, .max_scale = 1.2F}};
     StreetBatches data(recipe, scenes_, device_);
     train("diffusion", weights, options_.diffusion_steps,
           {.adamw = {.lr = 1e-3, .weight_decay = 0.01, .beta2 = 0.99},
@@ -119,11 +95,10 @@ class StreetTraining {
     copy_same_names(*previous_, *weights);
     StreetRecipe const recipe{.seed = options_.seed + 2,
                               .batch = 4,
-                              .crop = {.width = 256, .height = 192, .min_scale = 0.8F, .max_scale = 1.5F, .photometric = true},
-                              .latent_scale = scale_};
+                              .crop = {.width = 256, .height = 192, .min_scale = 0.8F, .max_scale = 1.5F, .photometric = true, .min_saturation = 0.5F, .max_saturation = 1.5F},};
     StreetBatches data(recipe, scenes_, device_);
     train("segmentation", weights, options_.segmentation_steps,
-          {.adamw = {.lr = 6e-4, .weight_decay = 0.01},
+          {.adamw = {.lr = 1e-3, .weight_decay = 0.01},
            .schedule = CosineSchedule{options_.segmentation_steps, 100, 0.01},
            .learns =
                [](ParameterSpec const& p) {
@@ -152,7 +127,6 @@ class StreetTraining {
   Cpu device_;
   StreetScenes scenes_;
   std::shared_ptr<Weights<Cpu>> previous_;
-  float scale_ = 1.0F;
 };
 
 }  // namespace tadp
