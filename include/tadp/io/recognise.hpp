@@ -40,7 +40,7 @@ inline HeadSign const& head_of(ModelSource const& model) {
   for (HeadSign const& sign : head_signs)
     if (model.find(sign.classes.empty() ? sign.width : sign.classes) != nullptr) return sign;
   throw Error(Errc::format, "these weights have no head, so that there is no task to run: they can be trained on, converted and inspected",
-              {.file = model.path().string(), .expected = "decode_head.conv_seg.weight or the names of another head", .found = model.layout_title()});
+              {.file = model.path().string(), .expected = "a description (tadp.version), or decode_head.conv_seg.weight or the names of another head", .found = model.layout_title()});
 }
 
 template <class Config>
