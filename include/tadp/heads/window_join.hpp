@@ -3,6 +3,7 @@
 // Buffers only grow: a second picture of the same size allocates nothing but its boxes.
 #pragma once
 
+#include "tadp/core/activation.hpp"
 #include "tadp/exec/picture_windows.hpp"
 #include "tadp/heads/detection_config.hpp"
 #include "tadp/heads/detection_result.hpp"
