@@ -5,6 +5,7 @@
 
 #include "tadp/core/fingerprint.hpp"
 #include "tadp/data/classes.hpp"
+#include "tadp/data/folder_files.hpp"
 #include "tadp/data/sample.hpp"
 #include "tadp/exec/control.hpp"
 #include "tadp/io/captions.hpp"
@@ -116,43 +117,20 @@ class Dataset {
 
  private:
   using Path = std::filesystem::path;
-  struct Stamp {
-    std::uint64_t bytes = 0;
-    std::filesystem::file_time_type written{};
-    friend bool operator==(Stamp const&, Stamp const&) = default;
-  };
   struct Item {
     std::string name, label, caption;
-    Stamp picture_stamp, label_stamp;
+    FileStamp picture_stamp, label_stamp;
   };
 
-  /// Size and time of a regular file; nothing, and why, for anything else.
-  static std::optional<Stamp> stamp_of(Path const& path, std::string& why) {
-    std::error_code failed;
-    auto const status = std::filesystem::status(path, failed);  // follows links; a loop of them fails here
-    if (failed || status.type() != std::filesystem::file_type::regular) {
-      why = failed ? failed.message() : "not a regular file";
-      return std::nullopt;
-    }
-    Stamp const stamp{std::filesystem::file_size(path, failed), failed ? std::filesystem::file_time_type{} : std::filesystem::last_write_time(path, failed)};
-    why = failed.message();
-    return failed ? std::nullopt : std::optional(stamp);
-  }
-  static void require_unchanged(Path const& path, Stamp const& before) {
-    std::string why;
-    auto const now = stamp_of(path, why);
-    if (!now || *now != before) throw Error(Errc::io, "the file changed after the data set was opened", {.file = path.string(), .found = why});
-  }
-
   /// Files of a folder by stem, in the order of their names.
-  std::map<std::string, std::pair<std::string, Stamp>> files_of(char const* part, std::vector<std::string> const& endings) {
+  std::map<std::string, std::pair<std::string, FileStamp>> files_of(char const* part, std::vector<std::string> const& endings) {
     std::error_code failed;
     std::vector<std::string> names;
     for (std::filesystem::directory_iterator at(folder_ / part, failed), end; !failed && at != end; at.increment(failed)) names.push_back(at->path().filename().string());
     if (failed)
       throw Error(Errc::io, "a data set's folder cannot be listed: " + failed.message(), {.file = (folder_ / part).string(), .expected = "a folder with images/, labels/ and captions.json"});
     std::sort(names.begin(), names.end());
-    std::map<std::string, std::pair<std::string, Stamp>> files;
+    std::map<std::string, std::pair<std::string, FileStamp>> files;
     std::map<std::string, std::string> folded;
     for (std::string const& name : names) {
       auto const ending = detail::lower_case(Path(name).extension().string());

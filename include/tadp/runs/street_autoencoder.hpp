@@ -29,7 +29,7 @@ struct Kernel {
 
 inline float sign(index_t j) { return j % 2 == 0 ? 1.0F : -1.0F; }
 
-/// Each carried channel becomes `weight` times its own input, at the centre or as the mean over the taps.
+/// Each carried channel becomes its own input, at the centre or as the mean over the taps.
 inline void carry(Kernel const& k, bool mean) {
   for (index_t j = 1; j <= carried; ++j) {
     k.clear(k.out - j);
