@@ -13,29 +13,31 @@ namespace tadp {
 inline namespace TADP_ISA {
 namespace conv_detail {
 
-using gemm_detail::tile_columns, gemm_detail::tile_rows, gemm_detail::tile_vectors, gemm_detail::Vector, gemm_detail::vector_floats;
+using gemm_detail::tile_columns, gemm_detail::tile_rows, gemm_detail::tile_vectors;
 
-/// c[tile_rows][ldc] = the sum over segments and their `length` values of rows[segment][row][i] * b[segment][i][column].
-[[gnu::always_inline]] inline void multiply_segments(index_t segments, index_t length, float const* const* rows, float const* b, float* c, index_t ldc) {
-  Vector sum[tile_rows][tile_vectors] = {};
+/// c[tile_rows][ldc] = the sum over segments and their `length` values of rows[segment][row][i] * b[segment][i][column],
+/// for the first Vectors vectors of a tile's columns.
+template <int Vectors>
+void multiply_segments(index_t segments, index_t length, float const* const* rows, float const* b, float* c, index_t ldc) {
+  Packet sum[tile_rows][Vectors] = {};
   for (index_t s = 0; s < segments; ++s, rows += tile_rows) {
     float const* row[tile_rows];
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i) row[i] = rows[i];
     for (index_t k = 0; k < length; ++k, b += tile_columns) {
-      Vector column[tile_vectors];
+      Packet column[Vectors];
 #pragma GCC unroll 4
-      for (int j = 0; j < tile_vectors; ++j) gemm_detail::load_to(column[j], b + j * vector_floats);
+      for (int j = 0; j < Vectors; ++j) gemm_detail::load_to(column[j], b + j * vector_floats);
 #pragma GCC unroll 16
       for (int i = 0; i < tile_rows; ++i)
 #pragma GCC unroll 4
-        for (int j = 0; j < tile_vectors; ++j) sum[i][j] += row[i][k] * column[j];
+        for (int j = 0; j < Vectors; ++j) sum[i][j] += row[i][k] * column[j];
     }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < tile_rows; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < tile_vectors; ++j) gemm_detail::store_from(c + i * ldc + j * vector_floats, sum[i][j]);
+    for (int j = 0; j < Vectors; ++j) gemm_detail::store_from(c + i * ldc + j * vector_floats, sum[i][j]);
 }
 
 /// rows[tap][r]: where the values of tap `tap` of output pixel first + r begin; zeros outside the picture and from `count` on.
@@ -84,8 +86,10 @@ void multiply_patches(ThreadPool& pool, index_t rows, index_t columns, Gather co
     for (index_t i = task * block; i < std::min(rows, (task + 1) * block); i += tile_rows) {
       index_t const count = std::min<index_t>(tile_rows, rows - i);
       point_at_patches(gather, i, count, pointers);
-      for (index_t panel = 0; panel < panels; ++panel)
-        multiply_segments(taps, channels, pointers, packed + panel * tile_columns * k, c + panel * tile_columns, ldc);
+      for (index_t j = 0; j < columns; j += tile_columns) {
+        auto const multiply = columns - j <= vector_floats ? multiply_segments<1> : multiply_segments<tile_vectors>;
+        multiply(taps, channels, pointers, packed + j * k, c + j, ldc);
+      }
       for (index_t r = 0; r < count; ++r) store(i + r, 0, columns, static_cast<float const*>(c + r * ldc));
     }
   });
@@ -94,13 +98,13 @@ void multiply_patches(ThreadPool& pool, index_t rows, index_t columns, Gather co
 /// c[Rows][ldc] += the sum over `count` pixels of a[pixel][row] * b[pixel][column], for Vectors vectors of columns.
 template <int Rows, int Vectors>
 void add_outer_products(index_t count, float const* a, index_t a_step, float const* b, index_t b_step, float* c, index_t ldc) {
-  Vector sum[Rows][Vectors];
+  Packet sum[Rows][Vectors];
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < Vectors; ++j) gemm_detail::load_to(sum[i][j], c + i * ldc + j * vector_floats);
   for (index_t p = 0; p < count; ++p, a += a_step, b += b_step) {
-    Vector column[Vectors];
+    Packet column[Vectors];
 #pragma GCC unroll 4
     for (int j = 0; j < Vectors; ++j) gemm_detail::load_to(column[j], b + j * vector_floats);
 #pragma GCC unroll 16

@@ -47,7 +47,7 @@ inline LogStatistics statistics(Cpu& cpu, float lambda, ConstFeatures<Cpu> depth
 }
 
 inline Packet softplus(Packet x) {
-  return add(max(x, broadcast(0.0F)), Eigen::internal::generic_plog1p(exp(negate(Eigen::internal::pabs(x)))));
+  return add(max(x, broadcast(0.0F)), log1p(exp(negate(abs(x)))));
 }
 /// sigmoid(x)^2 softplus(x): what a class costs that the pixel is not, and with -x what the class costs that it is.
 inline Packet focal(Packet x) {

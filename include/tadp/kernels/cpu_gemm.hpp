@@ -12,16 +12,9 @@ namespace tadp {
 inline namespace TADP_ISA {
 namespace gemm_detail {
 
-// GCC and clang vectors: one operator text for every instruction set.
-#if defined(__AVX512F__)
-inline constexpr int vector_floats = 16, tile_rows = 12;
-#elif defined(__AVX2__)
-inline constexpr int vector_floats = 8, tile_rows = 6;
-#else
-inline constexpr int vector_floats = 4, tile_rows = 4;
-#endif
+// Rows of a register tile: its sums, a column and a broadcast value fill the registers that there are.
+inline constexpr int tile_rows = vector_floats == 16 ? 12 : vector_floats == 8 ? 6 : 4;
 inline constexpr int tile_vectors = 2, tile_columns = tile_vectors * vector_floats;
-using Vector [[gnu::vector_size(vector_floats * 4)]] = float;
 using Vector8 [[gnu::vector_size(32)]] = float;
 
 inline constexpr index_t k_block = 256;
@@ -79,30 +72,39 @@ template <int R>
     for (int r = 0; r < R; ++r) dst[(k + t) * R + r] = rows[r][k + t];
 }
 
-/// c[tile_rows][ldc] (+)= a[k][tile_rows] * b[k][tile_columns].
-[[gnu::always_inline]] inline void multiply_tile(index_t k, float const* a, float const* b, float* c, index_t ldc, bool accumulate) {
-  Vector sum[tile_rows][tile_vectors] = {};
+/// c[tile_rows][ldc] (+)= a[k][tile_rows] * b[k][tile_columns], for the first Vectors vectors of columns.
+template <int Vectors>
+[[gnu::always_inline]] inline void multiply_vectors(index_t k, float const* a, float const* b, float* c, index_t ldc, bool accumulate) {
+  Packet sum[tile_rows][Vectors] = {};
   for (index_t p = 0; p < k; ++p, a += tile_rows, b += tile_columns) {
-    Vector column[tile_vectors];
+    Packet column[Vectors];
 #pragma GCC unroll 4
-    for (int j = 0; j < tile_vectors; ++j) load_to(column[j], b + j * vector_floats);
+    for (int j = 0; j < Vectors; ++j) load_to(column[j], b + j * vector_floats);
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i)
 #pragma GCC unroll 4
-      for (int j = 0; j < tile_vectors; ++j) sum[i][j] += a[i] * column[j];
+      for (int j = 0; j < Vectors; ++j) sum[i][j] += a[i] * column[j];
   }
 #pragma GCC unroll 16
   for (int i = 0; i < tile_rows; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < tile_vectors; ++j) {
+    for (int j = 0; j < Vectors; ++j) {
       float* const target = c + i * ldc + j * vector_floats;
       if (accumulate) {
-        Vector before;
+        Packet before;
         load_to(before, target);
         sum[i][j] += before;
       }
       store_from(target, sum[i][j]);
     }
+}
+
+/// The same for `columns` of a tile: the last tile of 48 channels is half empty, and costs half.
+[[gnu::always_inline]] inline void multiply_tile(index_t columns, index_t k, float const* a, float const* b, float* c, index_t ldc, bool accumulate) {
+  if (columns <= vector_floats)
+    multiply_vectors<1>(k, a, b, c, ldc, accumulate);
+  else
+    multiply_vectors<tile_vectors>(k, a, b, c, ldc, accumulate);
 }
 
 constexpr index_t round_up(index_t value, index_t step) { return (value + step - 1) / step * step; }
@@ -121,12 +123,12 @@ void pack_panels(Source const& source, index_t first, index_t count, index_t k0,
   }
 }
 
-/// c (+)= packed a (rows x k) * packed b (k x columns); c has room for whole tiles.
+/// c (+)= packed a (rows x k) * packed b (k x columns); c has room for whole tiles, whose last vectors may stay as they are.
 inline void multiply_panels(index_t rows, index_t columns, index_t k, float const* a, float const* b, float* c, index_t ldc,
                             bool accumulate) {
   for (index_t j = 0; j < columns; j += tile_columns)
     for (index_t i = 0; i < rows; i += tile_rows)
-      multiply_tile(k, a + i * k, b + j * k, c + i * ldc + j, ldc, accumulate);
+      multiply_tile(columns - j, k, a + i * k, b + j * k, c + i * ldc + j, ldc, accumulate);
 }
 
 }  // namespace gemm_detail
@@ -251,7 +253,7 @@ void gemm(ThreadPool& pool, index_t rows, index_t columns, index_t k, A const& a
       pack_panels<tile_rows>(a, i0, m, k0, kc, packed_a);
       for (index_t j = 0; j < n; j += tile_columns) {
         float const* const panel = shared ? shared_b + (j0 + j) * k + k0 * tile_columns : packed_b + j * kc;
-        for (index_t i = 0; i < m; i += tile_rows) multiply_tile(kc, packed_a + i * kc, panel, c + i * blocks.columns + j, blocks.columns, k0 > 0);
+        for (index_t i = 0; i < m; i += tile_rows) multiply_tile(n - j, kc, packed_a + i * kc, panel, c + i * blocks.columns + j, blocks.columns, k0 > 0);
       }
     }
     for (index_t i = 0; i < m; ++i) store(i0 + i, j0, n, static_cast<float const*>(c + i * blocks.columns));

@@ -33,7 +33,7 @@ inline void adamw(Cpu& cpu, AdamWStep const& s, index_t count, float* value, flo
     map_row(n, v + at, [&](Packet old, Packet g) { return fma(b2, old, mul(c2, mul(g, g))); }, static_cast<float const*>(v + at), gradient + at);
     map_row(n, value + at,
             [&](Packet x, Packet mean, Packet square) {
-              Packet const root = fma(Eigen::internal::psqrt(square), unbias, eps);
+              Packet const root = fma(sqrt(square), unbias, eps);
               return sub(mul(x, decay), mul(rate, div(mean, root)));
             },
             static_cast<float const*>(value + at), static_cast<float const*>(m + at), static_cast<float const*>(v + at));

@@ -37,7 +37,7 @@ inline Packet swish_slope(Packet x, float beta) {
   return mul(s, fma(mul(x, broadcast(beta)), sub(broadcast(1.0F), s), broadcast(1.0F)));
 }
 inline Packet step(Packet x) {  // 1 where x > 0
-  return Eigen::internal::pselect(Eigen::internal::pcmp_lt(broadcast(0.0F), x), broadcast(1.0F), broadcast(0.0F));
+  return x > 0.0F ? broadcast(1.0F) : Packet{};
 }
 
 /// use(value function, slope function) with the pair of an activation.
@@ -169,7 +169,7 @@ inline void posterior_sample(Cpu& cpu, float factor, ConstFeatures<Cpu> moments,
   pointwise_detail::for_pixels(cpu, z.shape.pixels(), c, [&](index_t p) {
     map_row(c, z.pixel(p),
             [f = broadcast(factor)](Packet mean, Packet log_variance, Packet e) {
-              Packet const clamped = max(Eigen::internal::pmin(log_variance, broadcast(20.0F)), broadcast(-30.0F));
+              Packet const clamped = max(min(log_variance, broadcast(20.0F)), broadcast(-30.0F));
               return mul(f, fma(exp(mul(broadcast(0.5F), clamped)), e, mean));
             },
             moments.pixel(p), moments.pixel(p) + c, noise.pixel(p));
