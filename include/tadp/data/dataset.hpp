@@ -6,8 +6,7 @@
 #include "tadp/core/fingerprint.hpp"
 #include "tadp/data/classes.hpp"
 #include "tadp/data/folder_files.hpp"
-#include "tadp/data/sample.hpp"
-#include "tadp/exec/control.hpp"
+#include "tadp/data/kept_samples.hpp"
 #include "tadp/io/captions.hpp"
 #include "tadp/io/image.hpp"
 
@@ -43,7 +42,7 @@ class Dataset {
     list();
     read_captions();
     classes_ = read_classes(classes_file());
-    cache_.resize(items_.size());
+    kept_ = KeptSamples(items_.size(), options_.cache_bytes);
   }
 
   std::size_t size() const { return items_.size(); }
@@ -81,32 +80,11 @@ class Dataset {
   }
   /// The same, kept in memory as far as the options allow; valid until another sample is asked for. Not for two threads at once.
   Sample const& operator[](std::size_t i) {
-    if (cache_[i]) return *cache_[i];
-    if (last_ && last_index_ == i) return *last_;
-    auto sample = std::make_unique<Sample>(load(i));
-    std::uint64_t const bytes = sample->picture.rgb.size() + sample->labels.labels.size();
-    if (cached_bytes_ + bytes > options_.cache_bytes) {
-      last_ = std::move(sample);
-      last_index_ = i;
-      return *last_;
-    }
-    cached_bytes_ += bytes;
-    return *(cache_[i] = std::move(sample));
+    return kept_.get(i, [&] { return load(i); });
   }
 
   /// Reads everything once; the messages of what is wrong, at most `most` of them.
-  std::vector<std::string> check(Control const& control = {}, std::size_t most = 20) const {
-    std::vector<std::string> faults;
-    for (std::size_t i = 0; i < size() && faults.size() < most; ++i) {
-      try {
-        load(i);
-      } catch (Error const& e) {
-        faults.emplace_back(e.what());
-      }
-      control.step(i + 1, size());
-    }
-    return faults;
-  }
+  std::vector<std::string> check(Control const& control = {}, std::size_t most = 20) const { return faults_of(*this, control, most); }
   /// A name for the content: names, captions and the bytes of all files.
   std::string fingerprint() const {
     Fingerprint f;
@@ -209,10 +187,7 @@ class Dataset {
   DatasetReport report_;
   ClassList classes_;
   std::vector<Item> items_;
-  std::vector<std::unique_ptr<Sample>> cache_;
-  std::unique_ptr<Sample> last_;
-  std::size_t last_index_ = 0;
-  std::uint64_t cached_bytes_ = 0;
+  KeptSamples kept_;
 };
 
 }  // namespace tadp

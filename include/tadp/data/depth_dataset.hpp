@@ -79,18 +79,7 @@ class DepthDataset {
     return kept_.get(i, [&] { return load(i); });
   }
   /// Reads everything once; the messages of what is wrong, at most `most` of them.
-  std::vector<std::string> check(Control const& control = {}, std::size_t most = 20) const {
-    std::vector<std::string> faults;
-    for (std::size_t i = 0; i < this->size() && faults.size() < most; ++i) {
-      try {
-        load(i);
-      } catch (Error const& e) {
-        faults.emplace_back(e.what());
-      }
-      control.step(i + 1, this->size());
-    }
-    return faults;
-  }
+  std::vector<std::string> check(Control const& control = {}, std::size_t most = 20) const { return faults_of(*this, control, most); }
   /// A name for the content: names, captions, the scale and the bytes of all files.
   std::string fingerprint() const {
     Fingerprint f;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The keeping of decoded samples: as many as a bound on memory allows, and beyond that the last one.
-// What the folders with boxes and with depth hand their samples out of.
+// What the folders with labels, with boxes and with depth hand their samples out of.
 #pragma once
 
 #include "tadp/data/sample.hpp"
+#include "tadp/exec/control.hpp"
 
 #include <memory>
 
@@ -42,5 +43,20 @@ class KeptSamples {
   std::size_t last_index_ = 0;
   std::uint64_t room_ = 0;
 };
+
+/// Loads every sample of a set once; the messages of what is wrong, at most `most` of them.
+template <class Set>
+std::vector<std::string> faults_of(Set const& set, Control const& control, std::size_t most) {
+  std::vector<std::string> faults;
+  for (std::size_t i = 0; i < set.size() && faults.size() < most; ++i) {
+    try {
+      set.load(i);
+    } catch (Error const& e) {
+      faults.emplace_back(e.what());
+    }
+    control.step(i + 1, set.size());
+  }
+  return faults;
+}
 
 }  // namespace tadp

@@ -77,18 +77,7 @@ class VocBoxes {
     return kept_.get(i, [&] { return load(i); });
   }
   /// Reads everything once; the messages of what is wrong, at most `most` of them.
-  std::vector<std::string> check(Control const& control = {}, std::size_t most = 20) const {
-    std::vector<std::string> faults;
-    for (std::size_t i = 0; i < size() && faults.size() < most; ++i) {
-      try {
-        load(i);
-      } catch (Error const& e) {
-        faults.emplace_back(e.what());
-      }
-      control.step(i + 1, size());
-    }
-    return faults;
-  }
+  std::vector<std::string> check(Control const& control = {}, std::size_t most = 20) const { return faults_of(*this, control, most); }
   /// A name for the content: names, captions, classes and the bytes of all files.
   std::string fingerprint() const {
     Fingerprint f;
