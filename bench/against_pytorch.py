@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sd15 backbone of tadp beside PyTorch eager: same weights, same picture, same threads, passes taken in turn.
 
-    python bench/against_pytorch.py build/release/bench/bench_backbone [--size 512 512] [--rounds 3] [--threads 2]
+    python bench/against_pytorch.py build/release/bench/backbone [--size 512 512] [--rounds 3] [--threads 2]
+    python bench/against_pytorch.py build/cuda/bench/backbone_cuda --device cuda      # float on both sides, no TF32
 
 Needs torch, numpy and safetensors, and the numeric reference (../shared/reference, or --reference DIR) for the PyTorch
 model. Prints both times, their ratio, tadp's peak memory against its weights, and the largest difference of the features."""
@@ -21,6 +22,7 @@ ap.add_argument("program")
 ap.add_argument("--size", type=int, nargs=2, default=[512, 512])
 ap.add_argument("--rounds", type=int, default=3)
 ap.add_argument("--threads", type=int, default=2)
+ap.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of PyTorch; the program has its own built in")
 ap.add_argument("--reference", default=str(Path(__file__).resolve().parents[2] / "shared" / "reference"))
 a = ap.parse_args()
 if not Path(a.reference, "sd15.py").is_file():
@@ -34,14 +36,16 @@ import hash_weights
 import sd15
 
 torch.set_num_threads(a.threads)
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+wait = torch.cuda.synchronize if a.device == "cuda" else (lambda: None)
 height, width = a.size
 with tempfile.TemporaryDirectory() as folder, torch.no_grad():
     out = os.path.join(folder, "features.safetensors")
     ours = subprocess.Popen([a.program, str(height), str(width), str(a.threads), out], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     ready = json.loads(ours.stdout.readline())
-    model = sd15.build("sd15", 0, with_adapter=False)
-    image = torch.from_numpy(hash_weights.uniform("input.image", (1, 3, height, width)))
-    ids = torch.tensor([sd15.pad_tokens([320, 1125, 539, 320, 1929, 525, 518, 2117], sd15.preset("sd15").clip)])
+    model = sd15.build("sd15", 0, with_adapter=False).to(a.device)
+    image = torch.from_numpy(hash_weights.uniform("input.image", (1, 3, height, width))).to(a.device)
+    ids = torch.tensor([sd15.pad_tokens([320, 1125, 539, 320, 1929, 525, 518, 2117], sd15.preset("sd15").clip)]).to(a.device)
 
     def pass_of_ours():
         ours.stdin.write("run\n")
@@ -49,8 +53,11 @@ with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         return json.loads(ours.stdout.readline())
 
     def pass_of_torch():
+        wait()
         begin = time.perf_counter()
-        pyramid = sd15.pyramid(model.features(image, ids))
+        with torch.device(a.device):  # where the model makes its constants
+            pyramid = sd15.pyramid(model.features(image, ids))
+        wait()
         return time.perf_counter() - begin, pyramid
 
     mine, theirs, peak, ratios = [], [], 0.0, []
@@ -63,16 +70,16 @@ with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         mine.append(row["seconds"])
         theirs.append(seconds)
         ratios.append(row["seconds"] / seconds)
-        print(f"round {round_}: tadp {row['seconds']:.2f} s, PyTorch {seconds:.2f} s, ratio {ratios[-1]:.3f}", flush=True)
+        print(f"round {round_}: tadp {row['seconds']:.4g} s, PyTorch {seconds:.4g} s, ratio {ratios[-1]:.3f}", flush=True)
     ours.stdin.write("quit\n")
     ours.stdin.flush()
     ours.wait()
     features = load_file(out)
     worst = 0.0
     for level, want in enumerate(pyramid):
-        want = want.numpy()
+        want = want.cpu().numpy()
         worst = max(worst, float(np.abs(features[f"pyramid.{level}"] - want).max() / np.sqrt((want**2).mean())))
-print(f"sd15 backbone {height}x{width}, {a.threads} threads, torch {torch.__version__}: tadp {statistics.median(mine):.2f} s, "
-      f"PyTorch {statistics.median(theirs):.2f} s, ratio {statistics.median(ratios):.3f}")
+print(f"sd15 backbone {height}x{width}, {a.threads} threads, torch {torch.__version__}: tadp {statistics.median(mine):.4g} s, "
+      f"PyTorch {statistics.median(theirs):.4g} s, ratio {statistics.median(ratios):.3f}")
 print(f"peak memory of tadp {peak:.2f} GiB = weights {ready['weights_gib']:.2f} GiB + {peak - ready['weights_gib']:.2f} GiB (arena {ready['arena_gib']:.2f} GiB)")
 print(f"largest difference of a feature, over the level's RMS: {worst:.2e}")

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Stable Diffusion v1.5 backbone at 512x512, once over a clean latent: picture to feature pyramid, one pass a line of
 // standard input. bench/against_pytorch.py drives it beside PyTorch and compares times, memory and numbers.
+// Built twice: for the processor, and, where there is the CUDA part, for a CUDA device (TADP_BENCH_CUDA).
+#include "tadp/exec/session_device.hpp"
 #include "tadp/io/hash_rule.hpp"
 #include "tadp/io/safetensors_write.hpp"
+#if defined(TADP_BENCH_CUDA)
+#include "tadp/kernels/cuda.hpp"
+#else
 #include "tadp/kernels/cpu.hpp"
+#endif
 #include "tadp/model.hpp"
 
 #include <sys/resource.h>
@@ -13,45 +19,61 @@
 #include <cstdlib>
 #include <iostream>
 #include <string>
+#include <vector>
 
 namespace {
 
 using namespace tadp;
 using Stack = Backbone<UNet, TextEncoder>;
-
-/// The reference's picture and text: the hash rule's, and "a photo of a ..." padded.
-void fill_picture(Features<Cpu> view) {
-  FeatureShape const s = view.shape;
-  HashStream const stream("input.image", 0);
-  for (index_t c = 0; c < s.c(); ++c)
-    for (index_t p = 0; p < s.positions(); ++p) view.pixel(p)[c] = stream.uniform(c * s.positions() + p, -1.0, 1.0);
+#if defined(TADP_BENCH_CUDA)
+using Device = Cuda;
+Device device_of(int) { return Cuda(0); }
+/// What the whole device holds.
+double peak_gib() {
+  std::size_t free = 0, total = 0;
+  require_cuda(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+  return static_cast<double>(total - free) / (1024.0 * 1024.0 * 1024.0);
 }
-
+#else
+using Device = Cpu;
+Device device_of(int threads) { return Cpu(threads); }
 double peak_gib() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / (1024.0 * 1024.0);
 }
+#endif
+
+/// The reference's picture and text: the hash rule's, and "a photo of a ..." padded.
+void fill_picture(Device& device, Features<Device> view) {
+  FeatureShape const s = view.shape;
+  HashStream const stream("input.image", 0);
+  std::vector<float> picture(static_cast<std::size_t>(s.count()));
+  for (index_t c = 0; c < s.c(); ++c)
+    for (index_t p = 0; p < s.positions(); ++p) picture[static_cast<std::size_t>(p * s.c() + c)] = stream.uniform(c * s.positions() + p, -1.0, 1.0);
+  device.copy_from_host(view.data, picture.data(), picture.size() * sizeof(float));
+}
 
 int serve(int height, int width, int threads, std::string const& out) {
-  Cpu cpu(threads);
+  Device device = device_of(threads);
   auto list = std::make_shared<ParameterList>();
   Stack const backbone{Scope(*list)};
-  Weights<Cpu> weights(cpu, list);
+  Weights<Device> weights(device, list);
   fill_by_hash(weights, 0);
   std::vector<std::int32_t> ids{49406, 320, 1125, 539, 320, 1929, 525, 518, 2117};
   ids.resize(77, 49407);
+  Uploaded<std::int32_t, Device> there;
 
-  Plan<Cpu> once(cpu, list.get(), weights.flat()), plan(cpu, list.get(), weights.flat());
-  PlanContext<Cpu> before(once), ctx(plan);
+  Plan<Device> once(device, list.get(), weights.flat()), plan(device, list.get(), weights.flat());
+  PlanContext<Device> before(once), ctx(plan);
   auto const embedding = once.input({1, 1, 1, UNet::config.model_channels});
   auto const time = backbone.unet.time_projections(before, embedding);
-  auto const texts = backbone.unet.keys_values(before, backbone.text(before, ids.data(), 1));
+  auto const texts = backbone.unet.keys_values(before, backbone.text(before, there(device, ids), 1));
   for (auto const& v : time) once.keep(v);
   for (auto const& kv : texts) once.keep(kv.keys), once.keep(kv.values);
   once.finish();
   auto const e = timestep_embedding(1.0F, UNet::config.model_channels);
-  std::copy(e.begin(), e.end(), once.view(embedding).data);
+  device.copy_from_host(once.view(embedding).data, e.data(), e.size() * sizeof(float));
 
   auto const picture = plan.input({1, height, width, 3});
   UNetConditioning<PlannedValue> with;
@@ -60,15 +82,16 @@ int serve(int height, int width, int threads, std::string const& out) {
   auto const pyramid = pyramid_of(ctx, backbone.unet(ctx, latent_of(ctx, LatentPolicy{}, backbone.vae(ctx, picture)), with));
   for (auto const& v : pyramid) plan.keep(v);
   plan.finish();
-  fill_picture(plan.view(picture));
+  fill_picture(device, plan.view(picture));
   double const weights_gib = static_cast<double>(list->floats()) * 4.0 / (1024.0 * 1024.0 * 1024.0);
   std::printf("{\"ready\": true, \"weights_gib\": %.3f, \"arena_gib\": %.3f}\n", weights_gib, static_cast<double>(plan.arena_floats()) / (1 << 28));
   std::fflush(stdout);
 
   for (std::string line; std::getline(std::cin, line) && line != "quit";) {
     auto const begin = std::chrono::steady_clock::now();
-    once.run(cpu);  // the text and the constants of t = 1, too: PyTorch computes them in every pass
-    plan.run(cpu);
+    once.run(device);  // the text and the constants of t = 1, too: PyTorch computes them in every pass
+    plan.run(device);
+    finish(device);
     double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     std::printf("{\"seconds\": %.4f, \"peak_gib\": %.3f}\n", seconds, peak_gib());
     std::fflush(stdout);
@@ -79,8 +102,10 @@ int serve(int height, int width, int threads, std::string const& out) {
   for (std::size_t level = 0; level < 4; ++level) {
     auto const view = plan.view(pyramid[level]);
     FeatureShape const s = view.shape;
+    std::vector<float> pixels(static_cast<std::size_t>((s.pixels() - 1) * view.pixel_stride + s.c()));  // a level may be a slice
+    device.copy_to_host(pixels.data(), view.data, pixels.size() * sizeof(float));
     for (index_t c = 0; c < s.c(); ++c)
-      for (index_t p = 0; p < s.positions(); ++p) values[level].push_back(view.pixel(p)[c]);
+      for (index_t p = 0; p < s.positions(); ++p) values[level].push_back(pixels[static_cast<std::size_t>(p * view.pixel_stride + c)]);
     tensors.push_back({.name = "pyramid." + std::to_string(level),
                        .dtype = Dtype::F32,
                        .shape = {1, static_cast<std::uint64_t>(s.c()), static_cast<std::uint64_t>(s.h()), static_cast<std::uint64_t>(s.w())},

@@ -11,3 +11,10 @@ if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER "${TADP_CCACHE}")
   endif()
 endif()
+
+# The CUDA part is built where it can be; TADP_CUDA=OFF leaves it out, and ON says what is missing.
+include(TadpCuda)
+set(tadp_has_cuda ON)
+if(tadp_cuda_missing)
+  set(tadp_has_cuda OFF)
+endif()

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers that kernels read and write: float, half and bfloat16, always computed with as float.
+// Rows are pixels of a view: `stride` elements apart, so that a slice of channels is a view, too.
+#pragma once
+
+#include "tadp/kernels/cuda/block.cuh"
+
+#if defined(__CUDACC__)
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#else
+#include "tadp/core/dtype.hpp"
+#endif
+
+#include <type_traits>
+
+namespace tadp {
+
+/// IEEE half and bfloat16 as a device stores them.
+struct Half {
+  std::uint16_t bits;
+};
+struct BFloat16 {
+  std::uint16_t bits;
+};
+
+namespace cuda {
+
+#if defined(__CUDACC__)
+__device__ inline float to_float(Half v) { return __half2float(__ushort_as_half(v.bits)); }
+__device__ inline float to_float(BFloat16 v) { return __bfloat162float(__ushort_as_bfloat16(v.bits)); }
+#else
+inline float to_float(Half v) { return f16_to_f32(v.bits); }
+inline float to_float(BFloat16 v) { return bf16_to_f32(v.bits); }
+#endif
+TADP_DEVICE inline float to_float(float v) { return v; }
+
+/// The nearest element, ties to even.
+template <class T>
+TADP_DEVICE T from_float(float v) {
+  if constexpr (std::is_same_v<T, float>) {
+    return v;
+  } else if constexpr (std::is_same_v<T, Half>) {
+#if defined(__CUDACC__)
+    return {__half_as_ushort(__float2half_rn(v))};
+#else
+    return {f32_to_f16(v)};
+#endif
+  } else {
+    static_assert(std::is_same_v<T, BFloat16>);
+#if defined(__CUDACC__)
+    return {__bfloat16_as_ushort(__float2bfloat16_rn(v))};
+#else
+    return {f32_to_bf16(v)};
+#endif
+  }
+}
+
+/// What kernels see of a view. Empty where `data` is null.
+template <class T>
+struct Rows {
+  T* data = nullptr;
+  index_t stride = 0;
+
+  TADP_DEVICE bool there() const { return data != nullptr; }
+  TADP_DEVICE T* pixel(index_t p) const { return data + p * stride; }
+  TADP_DEVICE float get(index_t p, index_t c) const { return to_float(data[p * stride + c]); }
+  TADP_DEVICE void set(index_t p, index_t c, float v) const { data[p * stride + c] = from_float<T>(v); }
+  TADP_DEVICE void add(index_t p, index_t c, float v) const { set(p, c, get(p, c) + v); }
+};
+
+/// The extents of a kernel's operand.
+struct Extents {
+  index_t n = 0, h = 0, w = 0, c = 0;
+  TADP_DEVICE index_t positions() const { return h * w; }
+};
+
+}  // namespace cuda
+}  // namespace tadp

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked of a library: a product of matrices, a convolution of packed tensors. Plain numbers, no library's header.
+// A device answers by library_multiply and library_convolve beside its type.
+#pragma once
+
+#include "tadp/core/shape.hpp"
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <string>
+
+namespace tadp::cuda {
+
+/// D (m x n) = op(A) op(B) [+ C] [+ a bias a row], all by columns: element (i, j) stands at i + j * stride. Rows of pixels
+/// are columns here: a view (pixels, C) is the matrix (C x pixels) with the pixel stride.
+struct Product {
+  index_t m = 0, n = 0, k = 0;
+  bool turn_a = false, turn_b = false;  ///< op is the transposition
+  index_t stride_a = 0, stride_b = 0, stride_c = 0, stride_d = 0;
+  bool adds = false, bias = false;  ///< C is read; a bias is
+  int aligned_a = 0, aligned_b = 0, aligned_c = 0, aligned_d = 0;  ///< bytes; set by CublasLt
+  friend auto operator<=>(Product const&, Product const&) = default;
+
+  std::string text() const {
+    auto const side = [](char const* which, index_t rows, index_t columns, index_t stride) {
+      return std::string(which) + " [" + std::to_string(rows) + " x " + std::to_string(columns) + ", stride " + std::to_string(stride) + "]";
+    };
+    return side("A", turn_a ? k : m, turn_a ? m : k, stride_a) + ", " + side("B", turn_b ? n : k, turn_b ? k : n, stride_b) + ", " + side("D", m, n, stride_d) +
+           (adds ? ", added to C" : "") + (bias ? ", with bias" : "");
+  }
+};
+
+struct ProductOperands {
+  float const* a;
+  float const* b;
+  float const* c;  ///< null: nothing is added
+  float* d;
+  float const* bias;  ///< null: none
+};
+
+enum class ConvolutionPass : std::uint8_t { forward, input_gradient, weight_gradient };
+
+/// Everything that a plan depends on. x is the convolution's input and y its result, whatever is computed of them.
+struct ConvolutionKind {
+  ConvolutionPass pass = ConvolutionPass::forward;
+  std::array<index_t, 4> x{}, y{};  ///< (N, H, W, C)
+  int kernel = 1, stride = 1, pad_y = 0, pad_x = 0;
+  bool bias = false, residual = false;  ///< added in the same pass; forward alone
+  int alignment = 16;                   ///< bytes, of all operands
+  friend auto operator<=>(ConvolutionKind const&, ConvolutionKind const&) = default;
+
+  FeatureShape x_shape() const { return {x[0], x[1], x[2], x[3]}; }
+  FeatureShape y_shape() const { return {y[0], y[1], y[2], y[3]}; }
+  FeatureShape w_shape() const { return {y[3], kernel, kernel, x[3]}; }
+  std::string text() const {
+    constexpr char const* names[] = {"convolution", "input gradient of a convolution", "weight gradient of a convolution"};
+    return std::string(names[static_cast<std::size_t>(pass)]) + ", x " + to_string(x_shape()) + ", w " + to_string(w_shape()) + ", y " + to_string(y_shape()) + ", stride " +
+           std::to_string(stride) + ", padding " + std::to_string(pad_y) + " x " + std::to_string(pad_x) + (bias ? ", bias" : "") + (residual ? ", residual" : "");
+  }
+};
+
+/// Whichever of them the pass computes is written, the others are read.
+struct ConvolutionOperands {
+  float* x;
+  float* w;  ///< (Cout, k, k, Cin)
+  float* y;
+  float* bias = nullptr;
+  float* residual = nullptr;
+};
+
+}  // namespace tadp::cuda

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolutions and linear layers by libraries: which product or convolution each one is, and what is done around it.
+// What a library does not take (a doubling in front, more padding on one side, slices) is laid out in scratch memory.
+#pragma once
+
+#include "tadp/core/geometry.hpp"
+#include "tadp/kernels/cuda/epilogue.cuh"
+#include "tadp/kernels/cuda/launch.hpp"
+#include "tadp/kernels/cuda/library_calls.hpp"
+#include "tadp/kernels/cuda/pointwise.hpp"
+#include "tadp/kernels/cuda/resize.hpp"
+
+namespace tadp::cuda {
+
+/// Whether a convolution is a matrix product over pixels.
+inline bool is_linear(ConvGeometry const& g) {
+  return g.kernel == 1 && g.stride == 1 && !g.upsample && g.pad_top == 0 && g.pad_left == 0 && g.pad_bottom == 0 && g.pad_right == 0;
+}
+
+/// A convolution as cuDNN sees it: the same padding on both sides, the rest of it and a doubling done before.
+struct SeenConvolution {
+  ConvolutionKind kind;
+  FeatureShape seen;  ///< of the input
+  bool changed;       ///< seen is not the input itself
+
+  SeenConvolution(ConvolutionPass pass, ConvGeometry const& g, FeatureShape const& x, FeatureShape const& y) : seen(x) {
+    bool const even = g.pad_bottom == g.pad_top && g.pad_right == g.pad_left;
+    if (g.pad_bottom < g.pad_top || g.pad_right < g.pad_left || (g.upsample && !even))
+      throw Error(Errc::unsupported, "the CUDA device pads more at the bottom and right alone, and evenly where it doubles",
+                  {.found = "padding " + std::to_string(g.pad_top) + " " + std::to_string(g.pad_left) + " " + std::to_string(g.pad_bottom) + " " + std::to_string(g.pad_right)});
+    index_t const up = g.upsample ? 2 : 1;
+    seen = {x.n(), x.h() * up + g.pad_bottom - g.pad_top, x.w() * up + g.pad_right - g.pad_left, x.c()};
+    changed = !(seen == x);
+    kind = {.pass = pass, .x = seen.extent, .y = y.extent, .kernel = g.kernel, .stride = g.stride, .pad_y = g.pad_top, .pad_x = g.pad_left};
+  }
+};
+
+/// Runs a convolution that nothing is fused to; Error where the library has no way to compute it.
+template <KernelDevice D>
+void convolve_alone(D& device, ConvolutionKind const& kind, ConvolutionOperands const& o) {
+  if (!library_convolve(device, kind, o)) throw Error(Errc::unsupported, "the library has no engine for a convolution", {.found = kind.text()});
+}
+
+/// Parts of a device's scratch for operands that have to be packed.
+template <KernelDevice D>
+class PackedOperands {
+ public:
+  /// Room for three.
+  PackedOperands(D& device, index_t floats) : scratch_(device, Scratch<D>::template bytes<float>(floats) + 3 * 64) {}
+  Features<D> take(FeatureShape const& shape) { return {scratch_.template take<float>(shape.count()), shape}; }
+  /// The same numbers without gaps: the view itself where it has none.
+  float const* packed(D& device, ConstFeatures<D> x) {
+    if (x.contiguous()) return x.data;
+    Features<D> const copied = take(x.shape);
+    copy(device, x, copied);
+    return copied.data;
+  }
+  /// What a convolution reads: doubled or padded where its geometry says so.
+  float const* seen(D& device, ConvGeometry const& g, SeenConvolution const& s, ConstFeatures<D> x) {
+    if (!s.changed) return packed(device, x);
+    Features<D> const made = take(s.seen);
+    if (g.upsample)
+      resize_nearest(device, x, ConstFeatures<D>{}, made);
+    else
+      reframe(device, x, made);
+    return made.data;
+  }
+
+ private:
+  Scratch<D> scratch_;
+};
+
+/// A library's operands carry no const.
+inline float* operand(float const* data) { return const_cast<float*>(data); }
+
+template <KernelDevice D>
+void add_epilogue(D& device, ConstFeatures<D> x, float const* bias, ConstFeatures<D> shift, ConstFeatures<D> residual, Features<D> y) {
+  index_t const positions = shift && shift.shape[0] > 1 ? y.shape[1] * y.shape[2] : y.shape.pixels();
+  for_each(device, y.shape.pixels(), y.shape.channels(), ConvolutionEpilogue<float>{rows(x), bias, rows(shift), positions, rows(residual), rows(y)});
+}
+
+/// y = conv(x) + bias + shift + residual, as kernels/cuda/conv.hpp says.
+template <KernelDevice D>
+void library_conv2d(D& device, ConvGeometry const& g, ConstFeatures<D> x, float const* weight, float const* bias, ConstFeatures<D> shift,
+                    ConstFeatures<D> residual, Features<D> y) {
+  index_t const in = x.shape.channels(), out = y.shape.channels(), pixels = y.shape.pixels();
+  if (is_linear(g)) {
+    Product const product{.m = out, .n = pixels, .k = in, .turn_a = true, .stride_a = in, .stride_b = x.pixel_stride, .stride_c = residual.pixel_stride, .stride_d = y.pixel_stride};
+    library_multiply(device, product, {weight, x.data, residual.data, y.data, bias});
+    if (shift) add_epilogue<D>(device, y, nullptr, shift, {}, y);
+    return;
+  }
+  SeenConvolution const s(ConvolutionPass::forward, g, x.shape, y.shape);
+  PackedOperands<D> scratch(device, s.seen.count() + y.shape.count());
+  float* const read = operand(scratch.seen(device, g, s, x));
+  if (!shift && y.contiguous() && (!residual || residual.contiguous()) && bias != nullptr) {
+    ConvolutionOperands const fused{read, operand(weight), y.data, operand(bias), operand(residual.data)};
+    if (library_convolve(device, s.kind, fused)) return;
+  }
+  Features<D> const alone = y.contiguous() ? y : scratch.take(y.shape);
+  convolve_alone(device, s.kind, {read, operand(weight), alone.data});
+  if (bias != nullptr || shift || residual || alone.data != y.data) add_epilogue<D>(device, alone, bias, shift, residual, y);
+}
+
+/// dx += the gradient of the input.
+template <KernelDevice D>
+void library_conv2d_input_gradient(D& device, ConvGeometry const& g, ConstFeatures<D> dy, float const* weight, Features<D> dx) {
+  index_t const in = dx.shape.channels(), out = dy.shape.channels();
+  if (is_linear(g)) {
+    Product const product{.m = in, .n = dx.shape.pixels(), .k = out, .stride_a = in, .stride_b = dy.pixel_stride, .stride_c = dx.pixel_stride, .stride_d = dx.pixel_stride};
+    library_multiply(device, product, {weight, dy.data, dx.data, dx.data, nullptr});
+    return;
+  }
+  SeenConvolution const s(ConvolutionPass::input_gradient, g, dx.shape, dy.shape);
+  PackedOperands<D> scratch(device, s.seen.count() + dy.shape.count());
+  Features<D> const seen = scratch.take(s.seen);
+  convolve_alone(device, s.kind, {seen.data, operand(weight), operand(scratch.packed(device, dy))});
+  if (g.upsample)
+    resize_nearest_gradient(device, ConstFeatures<D>(seen), dx);
+  else if (s.changed)
+    reframe_gradient(device, ConstFeatures<D>(seen), dx);
+  else
+    accumulate(device, 1.0F, ConstFeatures<D>(seen), dx);
+}
+
+/// dweight += and dbias += (each may be null); x may be empty where dweight is null.
+template <KernelDevice D>
+void library_conv2d_weight_gradient(D& device, ConvGeometry const& g, ConstFeatures<D> x, ConstFeatures<D> dy, float* dweight, float* dbias) {
+  index_t const in = x.shape.channels(), out = dy.shape.channels(), pixels = dy.shape.pixels();
+  if (dweight != nullptr && is_linear(g)) {
+    Product const product{.m = in, .n = out, .k = pixels, .turn_b = true, .stride_a = x.pixel_stride, .stride_b = dy.pixel_stride, .stride_c = in, .stride_d = in};
+    library_multiply(device, product, {x.data, dy.data, dweight, dweight, nullptr});
+  } else if (dweight != nullptr) {
+    SeenConvolution const s(ConvolutionPass::weight_gradient, g, x.shape, dy.shape);
+    FeatureShape const weights{1, 1, out, g.taps() * in};
+    PackedOperands<D> scratch(device, s.seen.count() + dy.shape.count() + weights.count());
+    Features<D> const made = scratch.take(weights);
+    float* const read = operand(scratch.seen(device, g, s, x));
+    convolve_alone(device, s.kind, {read, made.data, operand(scratch.packed(device, dy))});
+    accumulate(device, 1.0F, ConstFeatures<D>(made), Features<D>{dweight, weights});
+  }
+  if (dbias == nullptr) return;
+  using Term = Values<float>;
+  Scratch<D> scratch(device, channel_sum_bytes<Term>(1, pixels, out));
+  sum_channels(device, scratch, 1, pixels, out, Term{rows(dy)}, AddSums{dbias});
+}
+
+/// y = the transposed convolution of x: the gradient of the input of the convolution that g is, with weight (Cx, k, k, Cy).
+template <KernelDevice D>
+void library_conv_transpose2d(D& device, ConvGeometry const& g, ConstFeatures<D> x, float const* weight, Features<D> y) {
+  SeenConvolution const s(ConvolutionPass::input_gradient, g, y.shape, x.shape);
+  bool const direct = !s.changed && y.contiguous();
+  PackedOperands<D> scratch(device, s.seen.count() + x.shape.count());
+  Features<D> const made = direct ? y : scratch.take(s.seen);
+  convolve_alone(device, s.kind, {made.data, operand(weight), operand(scratch.packed(device, x))});
+  if (!direct) reframe(device, ConstFeatures<D>(made), y);
+}
+
+/// dx += the convolution of dy.
+template <KernelDevice D>
+void library_conv_transpose2d_input_gradient(D& device, ConvGeometry const& g, ConstFeatures<D> dy, float const* weight, Features<D> dx) {
+  SeenConvolution const s(ConvolutionPass::forward, g, dy.shape, dx.shape);
+  PackedOperands<D> scratch(device, s.seen.count() + dx.shape.count());
+  Features<D> const made = scratch.take(dx.shape);
+  convolve_alone(device, s.kind, {operand(scratch.seen(device, g, s, dy)), operand(weight), made.data});
+  accumulate(device, 1.0F, ConstFeatures<D>(made), dx);
+}
+
+/// dweight +=.
+template <KernelDevice D>
+void library_conv_transpose2d_weight_gradient(D& device, ConvGeometry const& g, ConstFeatures<D> x, ConstFeatures<D> dy, float* dweight) {
+  library_conv2d_weight_gradient<D>(device, g, dy, x, dweight, nullptr);
+}
+
+}  // namespace tadp::cuda

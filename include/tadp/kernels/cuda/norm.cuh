@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// Group, layer and batch normalisation with the activation that follows them, and their gradients.
+// Statistics are float whatever the element is: two passes, the mean first, then the squares about it.
+#pragma once
+
+#include "tadp/kernels/cuda/pointwise.cuh"
+#include "tadp/kernels/cuda/reduce.cuh"
+
+namespace tadp::cuda {
+
+enum class After : std::uint8_t { nothing, silu, relu };
+
+TADP_DEVICE inline float after_value(After after, float z) {
+  return after == After::silu ? value_of(Activation::silu, z) : after == After::relu ? value_of(Activation::relu, z) : z;
+}
+TADP_DEVICE inline float after_slope(After after, float z) {
+  return after == After::silu ? slope_of(Activation::silu, z) : after == After::relu ? slope_of(Activation::relu, z) : 1.0F;
+}
+
+/// Mean and 1/sqrt(variance + eps) of one group of one picture a block: stats (N, 1, 1, 2 C), a channel that of its group.
+template <class T>
+struct GroupStatistics {
+  static constexpr int threads = 256;
+  using Shared = Nothing;
+  Rows<T const> x;
+  Rows<float> stats;
+  index_t pictures, positions, groups, size;
+  float eps;
+
+  index_t blocks() const { return pictures * groups; }
+  template <class Block>
+  TADP_DEVICE void operator()(Block& block) const {
+    index_t const n = block.index() / groups, first = block.index() % groups * size, count = positions * size;
+    float const mean = static_cast<float>(sum_about(block, n * positions, first, 0.0F, false) / static_cast<double>(count));
+    double const variance = sum_about(block, n * positions, first, mean, true) / static_cast<double>(count);
+    auto const rstd = static_cast<float>(1.0 / std::sqrt(variance + static_cast<double>(eps)));
+    block.each([&](int t) {
+      for (index_t c = first + t; c < first + size; c += threads) {
+        stats.pixel(n)[c] = mean;
+        stats.pixel(n)[groups * size + c] = rstd;
+      }
+    });
+  }
+
+ private:
+  template <class Block>
+  TADP_DEVICE double sum_about(Block& block, index_t pixel, index_t channel, float mean, bool squared) const {
+    typename Block::template PerThread<double> total;
+    block.each([&](int t) {
+      float sum = 0.0F;
+      for (index_t i = t; i < positions * size; i += threads) {
+        float const d = x.get(pixel + i / size, channel + i % size) - mean;
+        sum += squared ? d * d : d;
+      }
+      total[t] = static_cast<double>(sum);
+    });
+    return block.join(total, Sum{});
+  }
+};
+
+/// Where the statistics of a channel lie; the second number is a variance, or 1/sqrt(variance + eps) already.
+struct Statistics {
+  float const* mean;
+  float const* second;
+  index_t stride;  ///< from a segment's to the next one's
+  float eps;
+  bool variance;
+
+  TADP_DEVICE float mean_of(index_t segment, index_t c) const { return mean[segment * stride + c]; }
+  TADP_DEVICE float rstd_of(index_t segment, index_t c) const {
+    float const v = second[segment * stride + c];
+    return variance ? 1.0F / std::sqrt(v + eps) : v;
+  }
+};
+
+/// What a normalisation by channel is: `positions` pixels a segment share their statistics.
+template <class T>
+struct ChannelNorm {
+  Rows<T const> x;
+  Statistics stats;
+  float const* w;
+  float const* b;
+  After after;
+  index_t positions;
+
+  TADP_DEVICE float normalised(index_t p, index_t c) const { return (x.get(p, c) - stats.mean_of(p / positions, c)) * stats.rstd_of(p / positions, c); }
+  /// The slope at the output of the affine part.
+  TADP_DEVICE float slope(index_t p, index_t c, float dy) const { return dy * after_slope(after, normalised(p, c) * w[c] + b[c]); }
+};
+
+template <class T>
+struct Normalise {
+  ChannelNorm<T> norm;
+  Rows<T> y;
+  TADP_DEVICE void operator()(index_t p, index_t c) const { y.set(p, c, after_value(norm.after, norm.normalised(p, c) * norm.w[c] + norm.b[c])); }
+};
+/// A term of ChannelSums: the slopes, and the slopes times the normalised values.
+template <class T>
+struct NormaliseSlopes {
+  static constexpr int sums = 2;
+  ChannelNorm<T> norm;
+  Rows<T const> dy;
+  TADP_DEVICE void operator()(index_t p, index_t c, double* sum) const {
+    float const g = norm.slope(p, c, dy.get(p, c));
+    sum[0] += static_cast<double>(g);
+    sum[1] += static_cast<double>(g * norm.normalised(p, c));
+  }
+};
+/// dw and db of a channel from the sums of all segments; each may be null.
+struct AddNormSums {
+  Sums<2> const* sums;
+  index_t segments, channels;
+  float* dw;
+  float* db;
+  TADP_DEVICE void operator()(index_t, index_t c) const {
+    double flat = 0.0, slanted = 0.0;
+    for (index_t s = 0; s < segments; ++s) {
+      flat += sums[s * channels + c].value[0];
+      slanted += sums[s * channels + c].value[1];
+    }
+    if (db != nullptr) db[c] += static_cast<float>(flat);
+    if (dw != nullptr) dw[c] += static_cast<float>(slanted);
+  }
+};
+/// Means over a group of w * slope and w * slope * normalised: what its statistics pass on.
+struct GroupSlopes {
+  Sums<2> const* sums;
+  float const* w;
+  Sums<2>* means;  ///< (segments, groups)
+  index_t groups, size;
+  double count;
+  TADP_DEVICE void operator()(index_t segment, index_t g) const {
+    Sums<2> mean{};
+    for (index_t c = g * size; c < (g + 1) * size; ++c)
+      for (int s = 0; s < 2; ++s) mean.value[s] += static_cast<double>(w[c]) * sums[segment * groups * size + c].value[s];
+    for (int s = 0; s < 2; ++s) means[segment * groups + g].value[s] = mean.value[s] / count;
+  }
+};
+/// dx += rstd * (w * slope - mean(w slope) - normalised * mean(w slope normalised)).
+template <class T>
+struct NormaliseGradient {
+  ChannelNorm<T> norm;
+  Rows<T const> dy;
+  Rows<T> dx;
+  Sums<2> const* means;  ///< null: the statistics were constants
+  index_t groups, size;
+  TADP_DEVICE void operator()(index_t p, index_t c) const {
+    index_t const segment = p / norm.positions;
+    float d = norm.w[c] * norm.slope(p, c, dy.get(p, c));
+    if (means != nullptr) {
+      Sums<2> const& mean = means[segment * groups + c / size];
+      d -= static_cast<float>(mean.value[0]) + norm.normalised(p, c) * static_cast<float>(mean.value[1]);
+    }
+    dx.add(p, c, norm.stats.rstd_of(segment, c) * d);
+  }
+};
+
+/// One pixel a warp. stats (N, H, W, 2): mean and 1/sqrt(variance + eps).
+template <class T>
+struct LayerNorm {
+  static constexpr int threads = 128, pixels_a_block = threads / warp;
+  using Shared = Nothing;
+  Rows<T const> x;
+  float const* w;
+  float const* b;
+  Rows<T> y;
+  Rows<float> stats;
+  index_t pixels, channels;
+  float eps;
+
+  index_t blocks() const { return blocks_for(pixels, pixels_a_block); }
+  template <class Block>
+  TADP_DEVICE void operator()(Block& block) const {
+    typename Block::template PerThread<float> mean, variance;
+    auto const pixel = [&](int t) { return block.index() * pixels_a_block + t / warp; };
+    block.each([&](int t) {
+      mean[t] = 0.0F;
+      for (index_t c = t % warp; pixel(t) < pixels && c < channels; c += warp) mean[t] += x.get(pixel(t), c);
+    });
+    block.join_warp(mean, Sum{});
+    block.each([&](int t) {
+      mean[t] /= static_cast<float>(channels);
+      variance[t] = 0.0F;
+      for (index_t c = t % warp; pixel(t) < pixels && c < channels; c += warp) {
+        float const d = x.get(pixel(t), c) - mean[t];
+        variance[t] += d * d;
+      }
+    });
+    block.join_warp(variance, Sum{});
+    block.each([&](int t) {
+      index_t const p = pixel(t);
+      if (p >= pixels) return;
+      float const rstd = 1.0F / std::sqrt(variance[t] / static_cast<float>(channels) + eps);
+      for (index_t c = t % warp; c < channels; c += warp) y.set(p, c, (x.get(p, c) - mean[t]) * rstd * w[c] + b[c]);
+      if (t % warp == 0) {
+        stats.pixel(p)[0] = mean[t];
+        stats.pixel(p)[1] = rstd;
+      }
+    });
+  }
+};
+template <class T>
+struct LayerNormGradient {
+  static constexpr int threads = 128, pixels_a_block = threads / warp;
+  using Shared = Nothing;
+  Rows<T const> x;
+  float const* w;
+  Rows<float const> stats;
+  Rows<T const> dy;
+  Rows<T> dx;
+  index_t pixels, channels;
+
+  index_t blocks() const { return blocks_for(pixels, pixels_a_block); }
+  template <class Block>
+  TADP_DEVICE void operator()(Block& block) const {
+    typename Block::template PerThread<float> flat, slanted;
+    auto const pixel = [&](int t) { return block.index() * pixels_a_block + t / warp; };
+    auto const normalised = [&](index_t p, index_t c) { return (x.get(p, c) - stats.get(p, 0)) * stats.get(p, 1); };
+    block.each([&](int t) {
+      flat[t] = slanted[t] = 0.0F;
+      index_t const p = pixel(t);
+      for (index_t c = t % warp; p < pixels && c < channels; c += warp) {
+        float const g = dy.get(p, c) * w[c];
+        flat[t] += g;
+        slanted[t] += g * normalised(p, c);
+      }
+    });
+    block.join_warp(flat, Sum{});
+    block.join_warp(slanted, Sum{});
+    block.each([&](int t) {
+      index_t const p = pixel(t);
+      auto const count = static_cast<float>(channels);
+      for (index_t c = t % warp; p < pixels && c < channels; c += warp)
+        dx.add(p, c, stats.get(p, 1) * (dy.get(p, c) * w[c] - flat[t] / count - normalised(p, c) * slanted[t] / count));
+    });
+  }
+};
+/// A term of ChannelSums: dy, and dy times the normalised value.
+template <class T>
+struct LayerNormSlopes {
+  static constexpr int sums = 2;
+  Rows<T const> x;
+  Rows<float const> stats;
+  Rows<T const> dy;
+  TADP_DEVICE void operator()(index_t p, index_t c, double* sum) const {
+    float const g = dy.get(p, c);
+    sum[0] += static_cast<double>(g);
+    sum[1] += static_cast<double>(g * (x.get(p, c) - stats.get(p, 0)) * stats.get(p, 1));
+  }
+};
+
+/// A term of ChannelSums: the squares about the mean.
+template <class T>
+struct Spread {
+  static constexpr int sums = 1;
+  Rows<T const> x;
+  float const* mean;
+  TADP_DEVICE void operator()(index_t p, index_t c, double* sum) const {
+    float const d = x.get(p, c) - mean[c];
+    *sum += static_cast<double>(d * d);
+  }
+};
+/// Stores a channel's sum divided by a count.
+struct StoreMean {
+  float* to;
+  double count;
+  TADP_DEVICE void operator()(index_t, index_t c, double const* sum) const { to[c] = static_cast<float>(*sum / count); }
+};
+/// stats: mean, then variance; the running variance is unbiased.
+struct MoveStatistics {
+  float momentum, unbiased;
+  index_t channels;
+  float const* stats;
+  float* mean;
+  float* variance;
+  TADP_DEVICE void operator()(index_t, index_t c) const {
+    mean[c] += momentum * (stats[c] - mean[c]);
+    variance[c] += momentum * (stats[channels + c] * unbiased - variance[c]);
+  }
+};
+
+}  // namespace tadp::cuda

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the CUDA device asks of cuBLASLt and cuDNN, with plain loops in their places: strides, transpositions, packing,
+// padding and doubling, what is fused and what is added afterwards, against the plain device.
+#include "../host_libraries.hpp"
+#include "cuda_trials.hpp"
+
+using namespace host_cuda;
+
+namespace {
+
+/// use(device, view -> view of that device): the kernels' device with libraries, every other one as it is.
+template <class D, class Use>
+void with_libraries(D& device, Use const& use) {
+  if constexpr (std::is_same_v<D, Device>) {
+    WithLibraries with(device);
+    use(with, []<class T>(View<T, 4, Device> v) { return View<T, 4, WithLibraries>{v.data, v.shape, v.pixel_stride}; });
+  } else {
+    use(device, [](auto v) { return v; });
+  }
+}
+
+ConvGeometry geometry(Dice& dice) {
+  if (dice.integer(0, 2) == 0) return ConvGeometry::same(1);  // a linear layer
+  constexpr int kernels[] = {1, 1, 3, 3, 3, 3, 5, 2};
+  ConvGeometry g = ConvGeometry::same(kernels[dice.integer(0, 7)], static_cast<int>(dice.integer(1, 2)));
+  if (g.kernel == 2) g.pad_top = g.pad_left = 0;                                          // one more below and right
+  if (g.kernel == 3 && g.stride == 2 && dice.coin()) g.pad_top = g.pad_left = 0;          // the autoencoder's
+  g.upsample = g.stride == 1 && g.pad_top == g.pad_bottom && dice.integer(0, 3) == 0;
+  return g;
+}
+
+}  // namespace
+
+TEST_CASE("convolutions and linear layers by libraries, and their gradients, are plain loops'") {
+  ConvGeometry g;
+  int linear = 0;
+  kernels_agree(
+      231,
+      [&](Dice& dice) {
+        g = geometry(dice);
+        linear += cuda::is_linear(g) ? 1 : 0;
+        index_t const n = dice.integer(1, 3), in = dice.odd(0, 20), out = dice.integer(1, 20);
+        FeatureShape const x{n, dice.odd(2, 9), dice.odd(2, 9), in}, y = g.out_shape(x, out);
+        Trial t{"conv " + to_string(x) + " -> " + to_string(y) + " kernel " + std::to_string(g.kernel), {}, {y}, {0, 1, 2}};
+        t.contiguous_out = dice.coin();
+        t.in = {block(dice, x), numbers(dice, out * g.taps() * in), dice.coin() ? numbers(dice, out) : Block<float>{},
+                dice.integer(0, 2) == 0 ? block(dice, {dice.coin() ? n : 1, 1, 1, out}) : Block<float>{}, dice.coin() ? block(dice, y) : Block<float>{}};
+        return t;
+      },
+      [&](auto& device, auto const& in, auto const& out) {
+        with_libraries(device, [&](auto& d, auto const& as) { conv2d(d, g, as(in[0]), in[1].data, in[2].data, as(in[3]), as(in[4]), as(out[0])); });
+      },
+      [&](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
+        with_libraries(device, [&](auto& d, auto const& as) {
+          if (d_in[0]) conv2d_input_gradient(d, g, as(d_out[0]), in[1].data, as(d_in[0]));
+          if (d_in[1] || d_in[2]) conv2d_weight_gradient(d, g, as(in[0]), as(d_out[0]), d_in[1].data, d_in[2].data);
+        });
+      });
+  CHECK(linear >= 10);
+  CHECK(linear <= shapes - 25);
+}
+
+TEST_CASE("transposed convolutions by libraries, and their gradients, are plain loops'") {
+  ConvGeometry g;
+  kernels_agree(
+      232,
+      [&](Dice& dice) {
+        g = {.kernel = static_cast<int>(dice.integer(1, 5)), .stride = static_cast<int>(dice.integer(1, 3))};
+        g.pad_top = g.pad_left = g.pad_bottom = g.pad_right = static_cast<int>(dice.integer(0, (g.kernel - 1) / 2));
+        index_t const extra = dice.integer(0, g.stride - 1);
+        FeatureShape const x{dice.integer(1, 3), dice.odd(2, 7), dice.odd(2, 7), dice.odd(0, 20)};
+        auto const doubled = [&](index_t length) { return (length - 1) * g.stride - 2 * g.pad_top + g.kernel + extra; };
+        FeatureShape const y{x.n(), doubled(x.h()), doubled(x.w()), dice.odd(0, 20)};
+        Trial t{"transposed " + to_string(x) + " -> " + to_string(y), {block(dice, x), numbers(dice, x.c() * g.taps() * y.c())}, {y}, {0, 1}};
+        t.contiguous_out = dice.coin();
+        return t;
+      },
+      [&](auto& device, auto const& in, auto const& out) {
+        with_libraries(device, [&](auto& d, auto const& as) { conv_transpose2d(d, g, as(in[0]), in[1].data, as(out[0])); });
+      },
+      [&](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
+        with_libraries(device, [&](auto& d, auto const& as) {
+          if (d_in[0]) conv_transpose2d_input_gradient(d, g, as(d_out[0]), in[1].data, as(d_in[0]));
+          if (d_in[1]) conv_transpose2d_weight_gradient(d, g, as(in[0]), as(d_out[0]), d_in[1].data);
+        });
+      });
+}
+
+TEST_CASE("padding that cuDNN is not asked for is refused with its numbers") {
+  ConvGeometry g = ConvGeometry::same(3);
+  g.pad_bottom = 0;
+  CHECK_THROWS_WITH_AS(cuda::SeenConvolution(cuda::ConvolutionPass::forward, g, {1, 8, 8, 4}, {1, 7, 8, 4}), doctest::Contains("padding 1 1 0 1"), Error);
+}
