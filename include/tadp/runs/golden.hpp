@@ -40,6 +40,8 @@ inline void run_case(Golden const& golden, GoldenCheck& check, Control const& co
     case GoldenKind::gradients: return GoldenGradients<GoldenTiny>(golden, threads).run(check, control);
     case GoldenKind::windows: return GoldenWindows<GoldenTiny>(golden, threads).run(check, control);
     case GoldenKind::primitives: return GoldenPrimitives<Cpu>(Cpu(golden_threads(threads))).run(check, control);
+    case GoldenKind::certificate:
+      throw Error(Errc::argument, "a certificate is checked with its model: give that, with `--certificate` where the two are not beside each other", {.file = golden.path().string()});
   }
 }
 
@@ -49,11 +51,10 @@ inline nlohmann::json json_of(GoldenRow const& r) {
 
 }  // namespace golden_detail
 
-/// Runs one case and adds it to a report; `on_row` sees each row as it is computed. threads: 0 for all of the machine.
-/// Errors of Golden; Error(cancelled).
-inline void verify_golden(std::filesystem::path const& manifest, GoldenReport& report, GoldenCheck::OnRow const& on_row = {}, Control const& control = {}, int threads = 0) {
+/// Adds what `run` compares with a golden to a report; `on_row` sees each row as it is computed.
+template <class Run>
+void collect_golden(Golden const& golden, GoldenReport& report, GoldenCheck::OnRow const& on_row, Run const& run) {
   auto const begin = std::chrono::steady_clock::now();
-  Golden const golden(manifest);
   GoldenSummary summary{.golden = golden.name()};
   GoldenCheck check(golden, [&](GoldenRow const& r) {
     report.rows.push_back(r);
@@ -63,14 +64,20 @@ inline void verify_golden(std::filesystem::path const& manifest, GoldenReport& r
     if (!r.ok && !report.first_departure) report.first_departure = r;
     if (on_row) on_row(r);
   });
-  golden_detail::run_case(golden, check, control, threads);
+  run(check);
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   report.goldens.push_back(std::move(summary));
 }
 
+/// Runs one case and adds it to a report. threads: 0 for all of the machine. Errors of Golden; Error(cancelled).
+inline void verify_golden(std::filesystem::path const& manifest, GoldenReport& report, GoldenCheck::OnRow const& on_row = {}, Control const& control = {}, int threads = 0) {
+  Golden const golden(manifest);
+  collect_golden(golden, report, on_row, [&](GoldenCheck& check) { golden_detail::run_case(golden, check, control, threads); });
+}
+
 /// Runs every case of a folder, single operations first and the real sizes last.
 inline GoldenReport verify_goldens(std::filesystem::path const& folder, GoldenCheck::OnRow const& on_row = {}, Control const& control = {}, int threads = 0) {
-  constexpr GoldenKind order[] = {GoldenKind::primitives, GoldenKind::stages_tiny, GoldenKind::windows, GoldenKind::gradients, GoldenKind::stages_full};
+  constexpr GoldenKind order[] = {GoldenKind::primitives, GoldenKind::stages_tiny, GoldenKind::windows, GoldenKind::gradients, GoldenKind::stages_full, GoldenKind::certificate};
   std::vector<std::pair<GoldenKind, std::filesystem::path>> manifests;
   for (auto const& manifest : golden_manifests(folder)) manifests.emplace_back(Golden(manifest).kind(), manifest);
   GoldenReport report;

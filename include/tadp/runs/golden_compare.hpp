@@ -167,7 +167,7 @@ class GoldenCheck {
     GoldenKind const kind = golden_->kind();
     if (kind == GoldenKind::primitives) return {golden_bounds::primitive, t.absmax};
     if (golden_is_map(t.name)) return {golden_bounds::map, t.absmax};
-    if (kind == GoldenKind::stages_full) return {golden_bounds::full, t.rms};
+    if (kind == GoldenKind::stages_full || kind == GoldenKind::certificate) return {golden_bounds::full, t.rms};
     return {golden_bounds::tiny, t.absmax};
   }
   template <class At>

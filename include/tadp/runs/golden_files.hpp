@@ -20,7 +20,7 @@
 namespace tadp {
 
 /// What a case holds; told from its manifest, never from its name.
-enum class GoldenKind : std::uint8_t { stages_tiny, stages_full, gradients, windows, primitives };
+enum class GoldenKind : std::uint8_t { stages_tiny, stages_full, gradients, windows, primitives, certificate };
 
 /// One tensor of a manifest. The file holds the elements 0, stride, 2 stride ... of the flattened tensor;
 /// mean, rms and absmax are those of the whole tensor.
@@ -140,6 +140,7 @@ class Golden {
       throw Error(Errc::shape, "manifest and numbers do not fit each other", where);
   }
   GoldenKind kind_of() const {
+    if (meta_.contains("certificate")) return GoldenKind::certificate;
     if (!meta_.contains("preset")) return GoldenKind::primitives;
     if (meta_.contains("slide")) return GoldenKind::windows;
     if (meta_.contains("diffusion")) return GoldenKind::gradients;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pass behind tiny_* and full_*: every stage from picture and tokens to logits and losses, planned once, and compared
-// while it runs, so that no stage has to outlive its last reader.
+// while it runs.
 #pragma once
 
 #include "tadp/exec/control.hpp"
@@ -10,6 +10,7 @@
 #include "tadp/runs/golden_depth.hpp"
 #include "tadp/runs/golden_detection.hpp"
 #include "tadp/runs/golden_inputs.hpp"
+#include "tadp/runs/golden_stage_list.hpp"
 #include "tadp/runs/golden_voc.hpp"
 #include "tadp/train/noise_schedule.hpp"
 
@@ -24,7 +25,7 @@ class GoldenStages {
 
   GoldenStages(Golden const& golden, int threads)
       : golden_(&golden), cpu_(golden_threads(threads)), model_(golden_sizes<Stack>(golden)), weights_(cpu_, model_.parameters()),
-        plan_(cpu_, &weights_.list(), weights_.flat()) {
+        plan_(cpu_, &weights_.list(), weights_.flat()), stages_(golden, plan_) {
     fill_by_hash(weights_, golden.seed(), cpu_.threads());
     golden.guarded([&] { note_pass(); });
     plan_.finish();
@@ -36,15 +37,7 @@ class GoldenStages {
   void run(GoldenCheck& check, Control const& control = {}) {
     fill_inputs();
     check_inputs(check);
-    std::size_t next = 0;
-    auto const compare_until = [&](std::size_t done) {
-      for (; next < stages_.size() && stages_[next].step <= done; ++next) stages_[next].compare(check, plan_.view(stages_[next].value));
-    };
-    compare_until(0);
-    plan_.run(cpu_, [&](std::size_t done, std::size_t total) {
-      compare_until(done);
-      control.step(done, total);
-    });
+    stages_.run(cpu_, check, control);
     golden_->guarded([&] {
       check_golden_voc<Stack>(check, cpu_, views(pyramid_), shape_.h(), shape_.w());
       check_golden_depth<Stack>(check, cpu_, views(features_), shape_.h(), shape_.w());
@@ -54,12 +47,6 @@ class GoldenStages {
   }
 
  private:
-  /// What is compared after `step` operations.
-  struct Stage {
-    Value value;
-    std::size_t step;
-    std::function<void(GoldenCheck&, ConstFeatures<Cpu>)> compare;
-  };
   struct Noise {
     Value value;
     HashInput input;
@@ -68,15 +55,6 @@ class GoldenStages {
     Value value;
     float t;
   };
-
-  void stage(Value v, std::function<void(GoldenCheck&, ConstFeatures<Cpu>)> compare) { stages_.push_back({v, plan_.operations(), std::move(compare)}); }
-  void stage(std::string const& name, Value v) {
-    if (golden_->has(name)) stage(v, [name](GoldenCheck& check, ConstFeatures<Cpu> view) { check.features(name, view); });
-  }
-  /// A stage that was ready before now: it has to stay.
-  void late(std::string const& name, Value v) {
-    if (v && golden_->has(name)) stage(name, plan_.keep(v));
-  }
 
   void note_pass() {
     auto const& meta = golden_->meta();
@@ -93,7 +71,7 @@ class GoldenStages {
     picture_ = plan_.input(shape_);
     auto const moments = backbone.vae(ctx, picture_);
     auto const latents = latent_of(ctx, {.scale = scale}, moments);
-    stage("latents", latents);
+    stages_.add("latents", latents);
     variants_of(quiet, moments, scale);
     auto const context = text(ctx);
     auto const time = timestep(meta.value("timestep", 1.0F));
@@ -102,12 +80,12 @@ class GoldenStages {
     late_features("feature.", features);
     for (std::size_t level = 1; level <= 2; ++level) {
       std::string const name = "map.level" + std::to_string(2 * level);
-      late(name, features.cross_maps[level]);
-      late("self" + name, features.self_maps[level]);
+      stages_.add_late(name, features.cross_maps[level]);
+      stages_.add_late("self" + name, features.self_maps[level]);
     }
     // The pyramid of the goldens has no self-attention maps.
     auto const pyramid = pyramid_of(ctx, UNetFeatures<Value>{features.features, features.cross_maps, {}, features.last});
-    for (std::size_t i = 0; i < 4; ++i) late("pyramid." + std::to_string(i), pyramid[i]);
+    for (std::size_t i = 0; i < 4; ++i) stages_.add_late("pyramid." + std::to_string(i), pyramid[i]);
     for (std::size_t i = 0; i < 4; ++i) pyramid_[i] = plan_.keep(pyramid[i]), features_[i] = plan_.keep(features.features[i]);
     auto const logits = model_.head()(ctx, pyramid);
     losses(ctx, logits);
@@ -122,10 +100,9 @@ class GoldenStages {
     return all;
   }
   void noted(std::string const& name, Value v) {
-    // A map is announced with its block's result, operations after it was made.
-    name.ends_with(".map") ? late(name, v) : stage(name, v);
+    stages_.noted(name, v);
     if (name == "clip.last_hidden")
-      stage(v, [this](GoldenCheck& check, ConstFeatures<Cpu> view) { pooled(check, view); });
+      stages_.add(v, [this](GoldenCheck& check, ConstFeatures<Cpu> view) { pooled(check, view); });
   }
   /// The embedding at the first occurrence of the largest id, which is the text's end (spec 3.3).
   void pooled(GoldenCheck& check, ConstFeatures<Cpu> hidden) const {
@@ -150,15 +127,15 @@ class GoldenStages {
     return plain;
   }
   void variants_of(Context& ctx, Value moments, float scale) {
-    if (golden_->has("latent_mode_unscaled")) stage("latent_mode_unscaled", ctx.slice(moments, 0, moments.shape.c() / 2));
+    if (golden_->has("latent_mode_unscaled")) stages_.add("latent_mode_unscaled", ctx.slice(moments, 0, moments.shape.c() / 2));
     if (!golden_->has("latent_sample_scaled")) return;
     Value const noise = noise_of("input.vae_noise", moments.shape.with_channels(moments.shape.c() / 2));
-    stage("latent_sample_scaled", latent_of(ctx, {.sample = true, .scale = scale}, moments, noise));
+    stages_.add("latent_sample_scaled", latent_of(ctx, {.sample = true, .scale = scale}, moments, noise));
   }
   /// Features by the number of the output block that they come from.
   void late_features(std::string const& prefix, UNetFeatures<Value> const& f) {
     constexpr int block[] = {11, 7, 4, 1};
-    for (std::size_t level = 4; level-- > 0;) late(prefix + std::to_string(block[level]), f.features[level]);
+    for (std::size_t level = 4; level-- > 0;) stages_.add_late(prefix + std::to_string(block[level]), f.features[level]);
   }
   void losses(Context& ctx, Value logits) {
     struct Loss {
@@ -168,11 +145,11 @@ class GoldenStages {
     static constexpr Loss all[] = {{"seg.loss_ce_mmseg", Average::all_pixels}, {"seg.loss_ce_non_ignore", Average::valid_pixels}};
     if (!golden_->has("seg.logits_resized") && !golden_->has(all[0].name) && !golden_->has(all[1].name)) return;
     auto const resized = resize_bilinear_to(ctx, logits, shape_.h(), shape_.w());
-    stage("seg.logits_resized", resized);
+    stages_.add("seg.logits_resized", resized);
     labels_ = hash_labels("input.seg_label", shape_.pixels(), static_cast<int>(logits.shape.c()), golden_->seed(), 0.1);
     for (Loss const& loss : all) {
       auto const value = ctx.apply(CrossEntropyOp{loss.average, labels_.data()}, {resized})[0];
-      stage(value, [name = loss.name](GoldenCheck& check, ConstFeatures<Cpu> v) { check.scalar(name, static_cast<double>(v.data[0])); });
+      stages_.add(value, [name = loss.name](GoldenCheck& check, ConstFeatures<Cpu> v) { check.scalar(name, static_cast<double>(v.data[0])); });
     }
   }
   /// eps_at_t<T>: the prediction of the noise in a latent that was noised to step T.
@@ -187,7 +164,7 @@ class GoldenStages {
       Value const noise = noise_of("input.diff_noise", latents.shape);
       auto const noised = plus(ctx, scaled(ctx, std::sqrt(alpha), latents), scaled(ctx, std::sqrt(1.0F - alpha), noise));
       with.time = model_.backbone().unet.time_projections(ctx, timestep(static_cast<float>(t)));
-      stage(name, model_.backbone().unet.noise(ctx, model_.backbone().unet(ctx, noised, with)));
+      stages_.add(name, model_.backbone().unet.noise(ctx, model_.backbone().unet(ctx, noised, with)));
     }
   }
 
@@ -214,6 +191,7 @@ class GoldenStages {
   typename Stack::Model model_;
   Weights<Cpu> weights_;
   Plan<Cpu> plan_;
+  GoldenStageList stages_;
   FeatureShape shape_{};
   HashInput picture_input_{};
   Value picture_{};
@@ -222,7 +200,6 @@ class GoldenStages {
   std::vector<Time> times_;
   std::vector<std::int32_t> ids_;
   std::vector<std::uint8_t> labels_;
-  std::vector<Stage> stages_;
 };
 
 }  // namespace tadp
