@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The option --prompt of training and evaluation: which text each picture of a data set gets.
+// The options --prompt and --modifier of training and evaluation: which text each picture of a data set gets.
 #pragma once
 
 #include "tadp/program.hpp"
@@ -10,17 +10,42 @@
 namespace program {
 
 inline void add_prompt(CLI::App& command, std::string& prompt) {
-  command.add_option("--prompt", prompt, "text of each picture: `caption` (the data set's; where it was made from the labels, it tells the answer), `fixed:TEXT` for all, or `null`")
+  command.add_option("--prompt", prompt,
+                     "text of each picture: `caption` (the data set's; where it was made from the labels, it tells the answer), `nouns` (the same of a caption file of nouns), `class_names` (the names of all classes), "
+                     "`oracle` (those of the classes that the labels hold: it tells the answer), `fixed:TEXT` for all, or `null`")
       ->capture_default_str()
-      ->type_name("caption|fixed:TEXT|null");
+      ->type_name("caption|nouns|class_names|oracle|fixed:TEXT|null");
 }
 
-/// Error(argument) for another word.
-inline tadp::PromptRule prompt_rule(std::string const& prompt) {
+/// Of a data set with these classes; Error(argument) for another word, or without the names that it needs.
+inline tadp::PromptRule prompt_rule(std::string const& prompt, std::span<std::string const> class_names = {}) {
   if (prompt == "caption") return tadp::file_caption();
+  if (prompt == "nouns") return tadp::file_nouns();
+  if (prompt == "class_names") return tadp::class_names_text(class_names);
+  if (prompt == "oracle") return tadp::oracle_text(class_names);
   if (prompt == "null") return tadp::null_text();
   if (prompt.starts_with("fixed:")) return tadp::fixed_text(prompt.substr(6));
-  throw tadp::Error(tadp::Errc::argument, "there is no such rule for prompts", {.key = "--prompt", .expected = "caption, fixed:TEXT or null", .found = prompt});
+  throw tadp::Error(tadp::Errc::argument, "there is no such rule for prompts", {.key = "--prompt", .expected = "caption, nouns, class_names, oracle, fixed:TEXT or null", .found = prompt});
+}
+inline std::vector<std::string> class_names(std::span<tadp::ClassDescription const> classes) {
+  std::vector<std::string> names;
+  for (auto const& c : classes) names.push_back(c.name);
+  return names;
+}
+
+/// --modifier, and where the command trains --modifier-at: in training only on request, as the paper does.
+inline void add_modifier(CLI::App& command, tadp::ModifierUse& use, bool trains) {
+  std::string phrases;
+  for (auto const& phrase : tadp::domain_phrases) phrases.append(phrases.empty() ? "" : ", ").append(phrase.name);
+  command.add_option("--modifier", use.modifier, "words about the domain, \"{}\" stands for the text; or a phrase of the paper: " + phrases)->type_name("TEXT|NAME");
+  if (!trains) return;
+  auto const set = [&use](std::string const& phase) {
+    use.at_training = phase != "test";
+    use.at_test = phase != "training";
+  };
+  command.add_option_function<std::string>("--modifier-at", set, "what the modifier goes around: texts of the test, of the training, or both")
+      ->check(CLI::IsMember({"test", "training", "both"}))
+      ->type_name("test|training|both");
 }
 
 /// Names of pictures and files of a data set that were passed over, on stderr.

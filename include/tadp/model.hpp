@@ -15,6 +15,7 @@ struct ModelSizes {
   index_t classes = dynamic;                ///< of the first head
   index_t class_embeddings = dynamic;       ///< of AveragedEos
   std::vector<index_t> further_classes{};   ///< of the second head, the third ..; missing ones are dynamic
+  index_t learned_tokens = 0;               ///< rows of LearnedToken: a token of several vectors has as many
 
   index_t classes_of(std::size_t head) const { return head == 0 ? classes : head <= further_classes.size() ? further_classes[head - 1] : dynamic; }
 };
@@ -86,7 +87,7 @@ class Model {
 
  private:
   Model(std::shared_ptr<ParameterList> list, ModelSizes sizes)
-      : list_(list), sizes_(checked(sizes)), backbone_(Scope(*list)), heads_(make_heads(Scope(*list), sizes_, Tasks{})) {
+      : list_(list), sizes_(checked(sizes)), backbone_(Scope(*list), sizes_.learned_tokens), heads_(make_heads(Scope(*list), sizes_, Tasks{})) {
     if constexpr (Prompt::template has<Adapter>) adapter_.emplace(Scope(*list), Backbone::TextEncoder::config.width);
     if constexpr (Prompt::has_classes)
       class_embeddings_ = Scope(*list).add("class_embeddings", {sizes_.class_embeddings, Backbone::TextEncoder::config.width}, Init::embedding, false);
@@ -99,6 +100,10 @@ class Model {
       if (!counts_agree(static_cast<int>(given), fixed))
         throw Error(Errc::shape, std::string(sentence), {.key = what, .expected = std::to_string(fixed), .found = std::to_string(given)});
     };
+    constexpr index_t most_learned = Prompt::template has<LearnedToken> ? 65536 : 0;
+    if (sizes.learned_tokens < 0 || sizes.learned_tokens > most_learned)
+      throw Error(Errc::argument, most_learned == 0 ? "this model's prompt has no learned tokens" : "there are too many learned tokens",
+                  {.key = "learned tokens", .expected = "at most " + std::to_string(most_learned), .found = std::to_string(sizes.learned_tokens)});
     sizes.further_classes.resize(Tasks::count - 1, dynamic);
     std::size_t place = 0;
     for (int const fixed : class_counts(Tasks{})) {

@@ -2,7 +2,7 @@
 // A modifier goes around a caption; class embeddings are no text that it could go around.
 // expect g++: struct tadp::modifier_has_a_text_to_modify<0, 1>
 // expect clang++: template class 'tadp::modifier_has_a_text_to_modify<0, 1>'
-// only error: tadp: this PromptPolicy has a Modifier but no Caption for it to modify: add Caption, or remove Modifier; see docs/errors.md#modifier_has_a_text_to_modify
+// only error: tadp: this PromptPolicy has a Modifier but no Caption for it to modify: add Caption (or ClassNames, Oracle, Nouns), or remove Modifier; see docs/errors.md#modifier_has_a_text_to_modify
 #include "tadp/model.hpp"
 
 namespace td = tadp;

@@ -64,16 +64,40 @@ struct text_width_is_what_the_unet_takes {
   static constexpr bool met = true;
 };
 
-template <int Captions, int Modifiers>
+template <int Texts, int Modifiers>
 struct modifier_has_a_text_to_modify {
-  static_assert(Modifiers == 0 || Captions > 0,
-                "tadp: this PromptPolicy has a Modifier but no Caption for it to modify: add Caption, or remove Modifier; see docs/errors.md#modifier_has_a_text_to_modify");
+  static_assert(Modifiers == 0 || Texts > 0,
+                "tadp: this PromptPolicy has a Modifier but no Caption for it to modify: add Caption (or ClassNames, Oracle, Nouns), or remove Modifier; "
+                "see docs/errors.md#modifier_has_a_text_to_modify");
+  static constexpr bool met = true;
+};
+
+template <int Texts, int LearnedTokens>
+struct learned_token_has_a_text_to_stand_in {
+  static_assert(LearnedTokens == 0 || Texts > 0,
+                "tadp: this PromptPolicy has a LearnedToken but no Caption that could name it: add Caption (or ClassNames, Oracle, Nouns), or remove LearnedToken; "
+                "see docs/errors.md#learned_token_has_a_text_to_stand_in");
+  static constexpr bool met = true;
+};
+
+template <int Texts, int Personalised>
+struct personalised_has_a_text_to_name_it {
+  static_assert(Personalised == 0 || Texts > 0,
+                "tadp: this PromptPolicy is Personalised but has no Caption that could name the identifier: add Caption (or ClassNames, Oracle, Nouns), or remove Personalised; "
+                "see docs/errors.md#personalised_has_a_text_to_name_it");
   static constexpr bool met = true;
 };
 
 template <int Parts>
 struct prompt_has_a_text {
   static_assert(Parts > 0, "tadp: this PromptPolicy gives the UNet no text at all: add Caption, AveragedEos or Null; see docs/errors.md#prompt_has_a_text");
+  static constexpr bool met = true;
+};
+
+template <int Texts>
+struct prompt_has_one_text {
+  static_assert(Texts <= 1, "tadp: this PromptPolicy has several texts, and the text encoder reads one: keep one of Caption, ClassNames, Oracle, Nouns and Null; "
+                            "see docs/errors.md#prompt_has_one_text");
   static constexpr bool met = true;
 };
 

@@ -32,8 +32,9 @@ class Backbone {
   /// Side of a picture that the network takes: a multiple of this.
   static constexpr int granularity = VaeEncoder::config.stride() * 8;
 
-  explicit Backbone(Scope const& s)
-      : unet(s / "model" / "diffusion_model"), vae(s / "first_stage_model"), text(s / "cond_stage_model" / "transformer" / "text_model") {}
+  /// `learned_tokens`: rows of the token embedding behind those of the vocabulary.
+  explicit Backbone(Scope const& s, index_t learned_tokens = 0)
+      : unet(s / "model" / "diffusion_model"), vae(s / "first_stage_model"), text(s / "cond_stage_model" / "transformer" / "text_model", learned_tokens) {}
 
   UNet unet;
   VaeEncoder vae;

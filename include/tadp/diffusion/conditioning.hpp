@@ -20,7 +20,7 @@ class Conditioning {
   template <class Context>
   Conditioning(Device device, Weights<Device> const& weights, Backbone const& backbone, int texts, Context const& context)
       : device_(std::move(device)), time_plan_(device_, &weights.list(), weights.flat()), text_plan_(device_, &weights.list(), weights.flat()),
-        ids_(device_, Shape<1>{{index_t{texts} * config.length}}), count_(texts) {
+        ids_(device_, Shape<1>{{index_t{texts} * config.length}}), vocabulary_(backbone.text.with_learned()), count_(texts) {
     fold_time(backbone);
     PlanContext<Device> ctx(text_plan_);
     texts_ = backbone.unet.keys_values(ctx, context(ctx, ids_.data(), index_t{texts}));
@@ -44,7 +44,7 @@ class Conditioning {
                   {.expected = "at most " + std::to_string(count_) + " of " + std::to_string(length) + " ids", .found = std::to_string(ids.size())});
     for (int t = 0; t < count_; ++t) {
       auto const at = static_cast<std::size_t>(t) * length;
-      upload(t, pad_tokens(at < ids.size() ? ids.subspan(at, length) : std::span<std::int32_t const>{}, config));
+      upload(t, pad_tokens(at < ids.size() ? ids.subspan(at, length) : std::span<std::int32_t const>{}, vocabulary_));
     }
     run(control);
   }
@@ -82,6 +82,7 @@ class Conditioning {
   std::vector<Value> time_;
   std::vector<KeysValues<Value>> texts_;
   Tensor<std::int32_t, 1, Device> ids_;
+  TextEncoderConfig vocabulary_;  // with the learned tokens that this encoder has
   int count_;
 };
 

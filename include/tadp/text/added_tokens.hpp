@@ -9,10 +9,11 @@
 
 namespace tadp {
 
-/// A text that is one token.
+/// A text that is one token, or several with ids one after the other.
 struct AddedToken {
   std::string text{};
   std::int32_t id = 0;
+  std::int32_t count = 1;  ///< of ids
 };
 
 class AddedTokens {
@@ -20,7 +21,7 @@ class AddedTokens {
   AddedTokens() = default;
 
   /// Texts are compared after cleaning, so "<Night>" and "<night>" are one. Error(argument) where a text is blank or not
-  /// UTF-8, or where a text or an id stands twice or is below `first_id`, the count of tokens of the vocabulary.
+  /// UTF-8, has no id, or where a text or an id stands twice or is below `first_id`, the count of tokens of the vocabulary.
   AddedTokens(std::vector<AddedToken> tokens, std::int32_t first_id) : tokens_(std::move(tokens)) {
     for (AddedToken& token : tokens_) {
       auto const refuse = [&](std::string message, std::string expected, std::string found) {
@@ -29,8 +30,9 @@ class AddedTokens {
       std::string cleaned = cleaned_text(token.text);
       if (cleaned.empty()) refuse("an added token has no text", "", "");
       if (token.id < first_id) refuse("the id of an added token belongs to the vocabulary", "at least " + std::to_string(first_id), std::to_string(token.id));
+      if (token.count < 1) refuse("an added token has no id", "at least 1", std::to_string(token.count));
       for (AddedToken const* other = tokens_.data(); other != &token; ++other)
-        if (other->text == cleaned || other->id == token.id) refuse("two added tokens have the same text or id", "", printable(other->text) + "=" + std::to_string(other->id));
+        if (other->text == cleaned || (other->id < token.id + token.count && token.id < other->id + other->count)) refuse("two added tokens have the same text or id", "", printable(other->text) + "=" + std::to_string(other->id));
       token.text = std::move(cleaned);
     }
     std::sort(tokens_.begin(), tokens_.end(), [](AddedToken const& a, AddedToken const& b) { return a.text < b.text; });

@@ -37,22 +37,26 @@ class BpeTokenizer {
     Tokens tokens{{config_.begin_token}, {""}, {}, false};
     tokens.ids.reserve(length);
     tokens.words.reserve(length);
+    tokens.goes_on.reserve(length);
+    tokens.goes_on.push_back(false);
     std::vector<std::int32_t> ids;
-    each_word(clean_text(text), [&](std::string_view word, std::optional<std::int32_t> id) {
+    each_word(clean_text(text), [&](std::string_view word, std::optional<std::int32_t> id, std::int32_t count) {
       ids.clear();
       if (id)
-        ids.push_back(*id);
+        for (std::int32_t i = 0; i < count; ++i) ids.push_back(*id + i);
       else
         tables_->encode(word, ids);
-      for (std::int32_t const next : ids) {
+      for (std::int32_t const& next : ids) {
         if (tokens.ids.size() + 1 >= length) return tokens.truncated = true;
         tokens.ids.push_back(next);
         tokens.words.emplace_back(word);
+        tokens.goes_on.push_back(&next != ids.data());
       }
       return false;
     });
     tokens.ids.resize(length, config_.end_token);
     tokens.words.resize(length);
+    tokens.goes_on.resize(length);
     return tokens;
   }
 
@@ -103,7 +107,7 @@ class BpeTokenizer {
     if (config_.length < 2) throw Error(Errc::argument, "a text encoder needs room for begin and end", {.expected = "at least 2", .found = std::to_string(config_.length)});
   }
 
-  /// Calls `take(word, id)` for the pieces and added tokens of a cleaned text, in order, until it returns true.
+  /// Calls `take(word, id, count of ids)` for the pieces and added tokens of a cleaned text, in order, until it returns true.
   template <class Take>
   void each_word(std::string_view text, Take const& take) const {
     std::size_t begin = 0;
@@ -114,7 +118,7 @@ class BpeTokenizer {
         continue;
       }
       if (each_piece(text.substr(begin, at - begin), take)) return;
-      if (take(token->text, std::optional(token->id))) return;
+      if (take(token->text, std::optional(token->id), token->count)) return;
       begin = at += token->text.size();
     }
     each_piece(text.substr(begin), take);
@@ -124,7 +128,7 @@ class BpeTokenizer {
   bool each_piece(std::string_view text, Take const& take) const {
     std::size_t at = 0;
     for (auto piece = next_piece(text, at); !piece.empty(); piece = next_piece(text, at))
-      if (take(piece, special_id(piece))) return true;
+      if (take(piece, special_id(piece), 1)) return true;
     return false;
   }
 

@@ -40,18 +40,28 @@ class TextEncoderOf {
  public:
   static constexpr TextEncoderConfig config = Config;
 
-  /// Names start at `scope`, the checkpoint's cond_stage_model.transformer.text_model.
-  explicit TextEncoderOf(Scope const& s)
-      : table_positions_{(s / "embeddings" / "token_embedding").add("weight", {Config.vocabulary, Config.width}, Init::embedding),
+  /// Names start at `scope`, the checkpoint's cond_stage_model.transformer.text_model. `learned`: rows of learned tokens,
+  /// behind those of the vocabulary (spec 3.5).
+  explicit TextEncoderOf(Scope const& s, index_t learned = 0)
+      : learned_(learned),
+        table_positions_{(s / "embeddings" / "token_embedding").add("weight", {Config.vocabulary + learned, Config.width}, Init::embedding),
                          (s / "embeddings" / "position_embedding").add("weight", {Config.length, Config.width}, Init::embedding)},
         final_layer_norm_(s / "final_layer_norm", Config.width) {
     for (int i = 0; i < Config.layers; ++i) layers_.emplace_back(s / "encoder" / "layers" / i, Config);
   }
 
-  /// ids: `texts` * length token ids on the device -> (texts, 1, length, width).
+  /// The configuration whose vocabulary counts the learned tokens, too.
+  TextEncoderConfig with_learned() const {
+    TextEncoderConfig c = Config;
+    c.vocabulary += static_cast<int>(learned_);
+    return c;
+  }
+
+  /// ids: `texts` * length token ids on the device -> (texts, 1, length, width). A `length` below the encoder's gives the
+  /// first positions of longer texts: the mask is causal.
   template <class Ctx>
-  typename Ctx::Value operator()(Ctx& ctx, std::int32_t const* ids, index_t texts) const {
-    auto x = ctx.apply(EmbedOp{ids, texts, Config.length, Config.width, table_positions_}, std::span<typename Ctx::Value const>{})[0];
+  typename Ctx::Value operator()(Ctx& ctx, std::int32_t const* ids, index_t texts, index_t length = Config.length) const {
+    auto x = ctx.apply(EmbedOp{ids, texts, length, Config.width, table_positions_}, std::span<typename Ctx::Value const>{})[0];
     ctx.note("clip.embed", x);
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       x = layers_[i](ctx, x);
@@ -63,6 +73,7 @@ class TextEncoderOf {
   }
 
  private:
+  index_t learned_;
   std::array<ParameterId, 2> table_positions_;
   std::vector<ClipLayer> layers_;
   LayerNorm final_layer_norm_;

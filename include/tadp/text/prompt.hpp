@@ -6,6 +6,7 @@
 #include "tadp/core/channels.hpp"
 #include "tadp/core/require.hpp"
 #include "tadp/text/clip.hpp"
+#include "tadp/text/modifier.hpp"
 
 #include <string>
 #include <type_traits>
@@ -13,26 +14,41 @@
 
 namespace tadp {
 
-/// The caption of the picture: as many tokens as the text encoder is long.
+// Texts (spec 3.1, `blip`): each has as many tokens as the text encoder is long. They differ in who makes the words, so a
+// model says which of them it was trained with; runs/prompt_rule.hpp makes them.
+
+/// The caption of the picture.
 struct Caption {};
+/// One sentence that lists the names of all classes, the same for every picture (spec 3.2, all_class_names).
+struct ClassNames {};
+/// The names of the classes that the labels of the picture hold (spec 3.2, class_names): it tells the answer.
+struct Oracle {};
+/// The nouns of the caption, each once (spec 3.2, filter_nouns).
+struct Nouns {};
 /// The empty text, padding and all: what a model without any description reads.
 struct Null {};
 /// One averaged end-of-text embedding a class (spec 3.3): N tokens, from the parameter class_embeddings.
 template <int N>
 struct AveragedEosOf {};
 using AveragedEos = AveragedEosOf<dynamic>;
-/// Words about the domain around the caption ("a dark night photo of a {caption}"): no tokens of its own.
+/// Words about the domain around the text ("a dark night photo of a {caption}", spec 3.4): no tokens of its own.
 struct Modifier {};
+/// Tokens of Textual Inversion that the text may name (spec 3.5): rows behind those of the vocabulary, no tokens of its own.
+struct LearnedToken {};
+/// A model personalised by DreamBooth, whose identifier the text must name (spec 3.6): no tokens of its own.
+struct Personalised {};
 /// The text adapter of VPD and TADP over the whole context: no tokens of its own.
 struct Adapter {};
 
 namespace prompt_detail {
+/// Texts that are made of words from outside.
+template <class Part>
+inline constexpr bool is_words = std::is_same_v<Part, Caption> || std::is_same_v<Part, ClassNames> || std::is_same_v<Part, Oracle> || std::is_same_v<Part, Nouns>;
+template <class Part>
+inline constexpr bool is_text = is_words<Part> || std::is_same_v<Part, Null>;
+
 template <class Part, class TextEncoder>
-inline constexpr int tokens = 0;
-template <class TextEncoder>
-inline constexpr int tokens<Caption, TextEncoder> = TextEncoder::config.length;
-template <class TextEncoder>
-inline constexpr int tokens<Null, TextEncoder> = TextEncoder::config.length;
+inline constexpr int tokens = is_text<Part> ? TextEncoder::config.length : 0;
 template <int N, class TextEncoder>
 inline constexpr int tokens<AveragedEosOf<N>, TextEncoder> = N;
 
@@ -47,9 +63,19 @@ inline constexpr char const* name_of = "averaged_eos";
 template <>
 inline constexpr char const* name_of<Caption> = "caption";
 template <>
+inline constexpr char const* name_of<ClassNames> = "class_names";
+template <>
+inline constexpr char const* name_of<Oracle> = "oracle";
+template <>
+inline constexpr char const* name_of<Nouns> = "nouns";
+template <>
 inline constexpr char const* name_of<Null> = "null";
 template <>
 inline constexpr char const* name_of<Modifier> = "modifier";
+template <>
+inline constexpr char const* name_of<LearnedToken> = "learned_token";
+template <>
+inline constexpr char const* name_of<Personalised> = "personalised";
 template <>
 inline constexpr char const* name_of<Adapter> = "adapter";
 
@@ -62,13 +88,20 @@ constexpr int unique() {
 }
 }  // namespace prompt_detail
 
-/// A list of parts. Order of the context: Caption or Null first, then AveragedEos (spec 2.3).
+/// Whether a model file's parts have a text of words: a caption, or what is made for one.
+inline bool reads_words(std::vector<std::string> const& parts) {
+  constexpr std::string_view words[] = {prompt_detail::name_of<Caption>, prompt_detail::name_of<ClassNames>, prompt_detail::name_of<Oracle>, prompt_detail::name_of<Nouns>};
+  return std::any_of(parts.begin(), parts.end(), [&](std::string const& part) { return std::find(std::begin(words), std::end(words), part) != std::end(words); });
+}
+
+/// A list of parts. Order of the context: the text first, then AveragedEos (spec 2.3).
 template <class... Parts>
 struct PromptPolicy {
   template <class Part>
   static constexpr bool has = (std::is_same_v<Part, Parts> || ...);
   static constexpr bool has_classes = (prompt_detail::is_classes<Parts> || ...);
-  static constexpr bool has_text = has<Caption> || has<Null>;
+  static constexpr bool has_words = (prompt_detail::is_words<Parts> || ...);
+  static constexpr bool has_text = has_words || has<Null>;
 
   /// The parts as a model file names them, in this order.
   static std::vector<std::string> names() { return {prompt_detail::name_of<Parts>...}; }
@@ -79,19 +112,16 @@ struct PromptPolicy {
     ((total = add_counts(total, prompt_detail::tokens<Parts, TextEncoder>)), ...);
     return total;
   }
+  /// One that stands twice counts once: that is another requirement's matter.
+  static constexpr int different_texts = int{has<Caption>} + int{has<ClassNames>} + int{has<Oracle>} + int{has<Nouns>} + int{has<Null>};
   /// Complete only where the parts fit together: naming it is the check.
-  struct requirements : modifier_has_a_text_to_modify<has<Caption>, has<Modifier>>,
+  struct requirements : modifier_has_a_text_to_modify<has_words, has<Modifier>>,
+                        learned_token_has_a_text_to_stand_in<has_words, has<LearnedToken>>,
+                        personalised_has_a_text_to_name_it<has_words, has<Personalised>>,
                         prompt_has_a_text<(has_text || has_classes)>,
+                        prompt_has_one_text<different_texts>,
                         prompt_parts_are_unique<prompt_detail::unique<Parts...>(), sizeof...(Parts)> {};
 };
-
-/// Words around a caption; "{}" stands for it.
-inline std::string modified(std::string const& modifier, std::string const& caption) {
-  if (modifier.empty()) return caption;
-  auto const hole = modifier.find("{}");
-  if (hole == std::string::npos) return modifier + " " + caption;
-  return modifier.substr(0, hole) + caption + modifier.substr(hole + 2);
-}
 
 /// A matrix of parameters (rows, width) as a sequence of tokens, (1, 1, rows, width).
 struct ParameterRowsOp {

@@ -21,6 +21,7 @@ struct Tokens {
   std::vector<std::string> words{};    ///< the word of each position; "" for begin, end and padding
   std::vector<std::string> unknown{};  ///< words that have no token and were left out, each once, in order
   bool truncated = false;              ///< the text had more words than fit
+  std::vector<bool> goes_on{};         ///< of each position: it belongs to the word before it; empty: none does
 };
 
 /// Any function from text to tokens.
@@ -29,8 +30,11 @@ using Tokenizer = std::function<Tokens(std::string_view)>;
 /// The text of one run; `ids` (any length the encoder takes, padded by the session) stand in for the caption.
 struct Prompt {
   std::string caption{};
-  std::string modifier{};  ///< "{}" stands for the caption; empty: the caption alone
+  std::string modifier{};  ///< the name of a phrase of text/modifier.hpp, or words; "{}" stands for the caption; empty: the caption alone
   std::vector<std::int32_t> ids{};
+  std::string identifier{};  ///< what a DreamBooth model learned is called by; empty: "sks" where a phrase has it
+
+  friend bool operator==(Prompt const&, Prompt const&) = default;
 };
 
 /// Ids of a caller as the encoder wants them: a missing begin is put in front, `end_token` fills up to the length.
