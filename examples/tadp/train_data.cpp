@@ -1,108 +1,155 @@
 // SPDX-License-Identifier: Apache-2.0
-// `tadp train --data`: a street model goes on learning from pictures with labels.
-#include "tadp/interrupt.hpp"
-#include "tadp/model_file.hpp"
-#include "tadp/prompt_option.hpp"
+// `tadp train --data`: a street model goes on learning from pictures with labels, depth or boxes.
+#include "tadp/train_data.hpp"
+
 #include "tadp/runner.hpp"
-#include "tadp/train.hpp"
-
-#include "tadp/io/weights.hpp"
-#include "tadp/runs/segmentation_training.hpp"
-#include "tadp/runs/street_stack.hpp"
-#include "tadp/train/initialize.hpp"
-
-#include <set>
 
 namespace program {
 
 namespace {
 
-using Model = tadp::StreetSegmentation;
-
-/// The head's last layer is new where the classes are others.
-bool same_classes(std::vector<tadp::ClassDescription> const& a, std::vector<tadp::ClassDescription> const& b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](auto const& x, auto const& y) { return x.name == y.name; });
+struct DataTask {
+  char const* name;
+  std::vector<char const*> marks;  ///< what only a folder for this task has
+  Status (*train)(DataTraining&);
+};
+std::vector<DataTask> const& data_tasks() {
+  static std::vector<DataTask> const tasks{{"segmentation", {"labels"}, train_segmentation_on_data}, {"depth", {"depth", "list.txt"}, train_depth_on_data}, {"detection", {"Annotations"}, train_detection_on_data}};
+  return tasks;
+}
+bool is_for(DataTask const& task, fs::path const& folder) {
+  return std::any_of(task.marks.begin(), task.marks.end(), [&](char const* mark) {
+    std::error_code absent;
+    return fs::exists(folder / mark, absent);
+  });
 }
 
-std::shared_ptr<tadp::Weights<tadp::Cpu>> weights_of(ModelFile const& file, Model const& model, bool keeps_classes, std::uint64_t seed, int threads) {
-  auto weights = std::make_shared<tadp::Weights<tadp::Cpu>>(tadp::Cpu(threads), model.parameters());
-  auto const old = [keeps_classes](tadp::ParameterSpec const& spec) { return keeps_classes || !spec.name.starts_with("decode_head.conv_seg."); };
-  if (!keeps_classes) tadp::initialize(*weights, seed, [](tadp::ParameterSpec const&) { return true; });
-  tadp::load_weights_from(*weights, std::span(&file.tensors, 1), file.path.string(), {.wanted = old});
-  return weights;
+/// A folder for another task says so here, and not by the files that it lacks.
+DataTask const& task_of(TrainDataOptions const& o) {
+  auto const& tasks = data_tasks();
+  auto const& wanted = *std::find_if(tasks.begin(), tasks.end(), [&](DataTask const& t) { return t.name == o.task; });
+  if (is_for(wanted, o.data) || !o.list.empty()) return wanted;
+  for (DataTask const& other : tasks)
+    if (is_for(other, o.data))
+      throw tadp::Error(tadp::Errc::argument, "this folder is one for another task", {.file = o.data, .key = "--task", .expected = other.name, .found = o.task});
+  return wanted;
 }
 
-std::set<std::string> unknown_words(tadp::Dataset const& data, tadp::PromptRule const& rule, tadp::Tokenizer const& tokenizer) {
-  std::set<std::string> unknown;
-  for (std::size_t i = 0; i < data.size(); ++i)
-    for (auto const& word : tokenizer(rule.prompt({{}, {}, data.caption(i), {}}).caption).unknown) unknown.insert(word);
-  return unknown;
+/// Options of one task are refused beside another.
+void require_options_of_task(TrainDataOptions const& o) {
+  struct Row {
+    char const *option, *task;
+    bool given;
+  };
+  for (Row const& row : {Row{"--list", "depth", !o.list.empty()}, Row{"--depth-scale", "depth", o.depth_scale != 0.0}, Row{"--split", "detection", !o.split.empty()},
+                         Row{"--corners", "detection", o.corners != "as-written"}, Row{"--classes", "detection", !o.classes.empty()}})
+    if (row.given && o.task != row.task)
+      throw tadp::Error(tadp::Errc::argument, "this option belongs to another task", {.key = row.option, .expected = row.task, .found = o.task});
+  if (o.incomplete && o.task == "segmentation")
+    throw tadp::Error(tadp::Errc::argument, "this option belongs to another task", {.key = "--incomplete", .expected = "depth or detection", .found = o.task});
+}
+
+/// Error(shape) unless the file's networks are the street stack's; its heads do not matter.
+void require_street(ModelFile const& file) {
+  auto const& d = file.description;
+  std::string const path = file.path.string();
+  tadp::require_config(d.unet, tadp::StreetUNet::config, "unet", path);
+  tadp::require_config(d.vae, tadp::street_vae, "vae", path);
+  tadp::require_config(d.text, tadp::street_text, "text", path);
+  if (d.prompt_parts != tadp::StreetSegmentation::Prompt::names())
+    throw tadp::Error(tadp::Errc::unsupported, "only models that read captions are trained on a data set", {.file = path, .key = "prompt", .expected = "caption"});
 }
 
 }  // namespace
 
-Status train_on_data(TrainDataOptions const& o, Common const& common) {
-  for (auto const& [name, value] : {std::pair{"--data", &o.data}, {"--out", &o.out}})
-    if (value->empty()) throw tadp::Error(tadp::Errc::argument, "training needs more", {.key = name, .expected = "--data DIR --out FILE, or `tadp train street`"});
-  auto const rule = prompt_rule(o.prompt);
-  auto const [height, width] = size_of(o.crop, "--crop", true);
-  tadp::Dataset data(o.data, {.captions = o.captions, .classes = {}, .cache_bytes = std::uint64_t{2} << 30});
-  if (fs::path(o.out).has_parent_path()) prepare_folder(fs::path(o.out).parent_path());
-  prepare_file(o.out);
-  ModelFile const file = open_model(o.model);
-  std::string const path = file.path.string();
-  if (file.description.task != "segmentation") throw tadp::Error(tadp::Errc::unsupported, "only segmentation is trained on a data set", {.file = path, .key = "task", .expected = "segmentation", .found = file.description.task});
-  tadp::require_model<Model>(file.description, path);
-  warn_of_dataset(data, o.prompt == "caption");
-  tadp::WordTokenizer const tokenizer(file.description.vocabulary, tadp::street_text);
-  auto const unknown = unknown_words(data, rule, tokenizer);
-  warn_of_words({unknown.begin(), unknown.end()}, false, o.data);
+tadp::Control DataTraining::reading() {
+  return {.stop = interrupt.token(), .progress = [this](std::size_t done, std::size_t total) { progress.show("reading " + std::to_string(done) + " of " + std::to_string(total) + " files", done == total); }};
+}
 
-  Interrupt interrupt;
-  ProgressLine progress(common.quiet);
-  auto const model = std::make_shared<Model const>(tadp::ModelSizes{.classes = static_cast<tadp::index_t>(data.classes().size())});
-  auto const weights = weights_of(file, *model, same_classes(file.description.classes, data.classes()), o.seed, o.threads);
-  tadp::SegmentationTrainingOptions options;
-  options.run = {.steps = o.steps, .checkpoint = o.out + ".checkpoint", .log = o.out + ".log.jsonl"};
-  options.run.stop = interrupt.token();
+void DataTraining::warn_of(tadp::FolderReport const& report) const {
+  if (!report.complete()) complain("warning: a part of the data set is not used; file: " + options.data + "; found: " + report.text());
+  if (report.remark_count() > 0)
+    complain("warning: files of the data set are worth a look; file: " + options.data + "; found: " + std::to_string(report.remark_count()) + ", the first is " +
+             tadp::printable(report.remarks().front().file + ": " + report.remarks().front().text, 300));
+}
+
+void DataTraining::set_rule(std::vector<std::string> const& class_names) {
+  rule = tadp::with_modifier(prompt_rule(options.prompt, class_names), options.modifier, tadp::Phase::training);
+}
+
+void DataTraining::warn_of_unknown() const { warn_of_words({unknown.begin(), unknown.end()}, false, options.data); }
+
+void DataTraining::fill(tadp::TrainingRecipe& recipe) const {
+  auto const& o = options;
+  recipe.run = {.steps = o.steps, .checkpoint = o.out + ".checkpoint", .log = o.out + ".log.jsonl"};
+  recipe.batch = o.batch;
+  recipe.threads = o.threads;
+  recipe.freeze_backbone = o.freeze == "backbone";
+  if (o.rate > 0.0)
+    recipe.adamw.lr = o.rate;
+  else if (recipe.freeze_backbone)
+    recipe.adamw.lr = 1e-3;
+  recipe.fit = fit;
+  recipe.latent = file.description.latent;
+  recipe.seed = o.seed;
+  recipe.caption = [this](tadp::Sample const& s) { return tadp::text_of(rule.prompt(s)); };
+  recipe.tokenizer = tokenizer;
+}
+
+Status DataTraining::run(tadp::TrainingRecipe& recipe, tadp::HeadDescription const& head, tadp::Weights<tadp::Cpu> const& weights, std::function<void()> const& train) {
+  auto const& o = options;
   json last;
-  options.run.on_progress = [&](tadp::TrainingProgress const& p) {
-    last = {{"step", p.step}, {"loss", p.loss}, {"seconds_per_step", p.seconds_per_step}};
-    progress.show(training_text("training", p), p.step == p.steps);
+  recipe.run.stop = interrupt.token();
+  recipe.run.on_progress = [&](tadp::TrainingProgress const& p) {
+    last = training_json(p);
+    progress.show(training_text(head.task, p), p.step == p.steps);
   };
-  options.batch = o.batch;
-  options.threads = o.threads;
-  options.crop.width = width;
-  options.crop.height = height;
-  options.adamw.lr = o.rate;
-  options.fit = file.description.fit;
-  options.latent = file.description.latent;
-  options.seed = o.seed;
-  options.caption = [&rule](tadp::Sample const& s) { return rule.prompt(s).caption; };
-  options.tokenizer = tokenizer;
-  json out{{"data", o.data}, {"from", path}, {"out", o.out}, {"prompt", rule.name}, {"unknown_words", unknown}};
+  json out{{"task", head.task}, {"data", o.data}, {"from", file.path.string()}, {"out", o.out}, {"prompt", rule.name}, {"unknown_words", unknown}};
   try {
-    tadp::train_segmentation(model, weights, data, options);
+    train();
   } catch (tadp::Error const& error) {
     if (error.code() != tadp::Errc::cancelled) throw;
     progress.keep();
     out.update({{"finished", false}, {"last", last}});
     if (common.json) print_json(out);
-    complain("stopped; the same command goes on from " + options.run.checkpoint.string() + ": " + error.what());
+    complain("stopped; the same command goes on from " + recipe.run.checkpoint.string() + ": " + error.what());
     return interrupted;
   }
   progress.keep();
   tadp::ModelDescription d = file.description;
-  d.classes = data.classes();
+  tadp::set_heads(d, {head});
+  d.fit = fit;
+  for (std::size_t side = 0; side < 2; ++side) d.window[side] = std::max(d.window[side], crop[side]);
   d.notes["data"] = o.data;
   d.notes["prompt"] = rule.name;
+  if (!o.modifier.modifier.empty()) d.notes["modifier"] = o.modifier.modifier;
   d.notes["steps"] = std::to_string(o.steps);
   d.notes["seed"] = std::to_string(o.seed);
-  tadp::save_weights(*weights, o.out, tadp::Dtype::F16, to_metadata(d));
+  d.notes["learned"] = recipe.freeze_backbone ? "the head" : "UNet and head";
+  tadp::save_weights(weights, o.out, tadp::Dtype::F16, to_metadata(d));
   out.update({{"finished", true}, {"last", last}});
   if (common.json) print_json(out);
   if (!common.json && !common.quiet) std::printf("trained: %s\n", o.out.c_str());
   return ok;
+}
+
+Status train_on_data(TrainDataOptions const& o, Common const& common) {
+  for (auto const& [name, value] : {std::pair{"--data", &o.data}, {"--out", &o.out}})
+    if (value->empty()) throw tadp::Error(tadp::Errc::argument, "training needs more", {.key = name, .expected = "--data DIR --out FILE, or `tadp train street`"});
+  require_options_of_task(o);
+  DataTask const& task = task_of(o);
+  (void)prompt_rule(o.prompt, std::array{std::string("class")});  // an unknown rule is told before a folder is read
+  auto const crop = size_of(o.crop, "--crop", true);
+  if (fs::path(o.out).has_parent_path()) prepare_folder(fs::path(o.out).parent_path());
+  prepare_file(o.out);
+  Interrupt interrupt;
+  ProgressLine progress(common.quiet);
+  ModelFile file = open_model(o.model);
+  require_street(file);
+  auto const fit = o.fit.empty() ? file.description.fit : fit_of(o.fit);
+  tadp::WordTokenizer const tokenizer(file.description.vocabulary, tadp::street_text);
+  DataTraining training{o, common, interrupt, progress, crop, fit, std::move(file), tokenizer};
+  return task.train(training);
 }
 
 }  // namespace program

@@ -62,7 +62,7 @@ class CachedBatches {
 
 template <class Model>
 void require_cache_fits(Model const& model, FeatureCache const& cache) {
-  auto const channels = head_channels(model);
+  auto const channels = head_channels<typename Model::Task>(model);
   for (std::size_t l = 0; l < 4; ++l)
     if (cache.layout().levels[l][2] != channels[l])
       throw Error(Errc::shape, std::string(sentence_head_accepts_features),
@@ -81,7 +81,7 @@ template <class Model, class Device>
 void train_head(Model const& model, Weights<Device>& weights, FeatureCache const& cache, HeadTrainingOptions const& options) {
   detail::require_cache_fits(model, cache);
   if (options.batch < 1) throw Error(Errc::argument, "a batch needs an item", {.found = std::to_string(options.batch)});
-  HeadOnly<Model> const head(model);
+  HeadsOnly<Model, TaskList<typename Model::Task>> const head(model);
   Device const device(options.threads);
   auto const own = std::make_shared<Weights<Device>>(device, head.list);
   if (options.fresh)
@@ -96,7 +96,7 @@ void train_head(Model const& model, Weights<Device>& weights, FeatureCache const
       {"stage", "head"}, {"seed", std::to_string(options.seed)}, {"total", std::to_string(options.run.steps)}, {"batch", std::to_string(options.batch)}, {"items", std::to_string(cache.size())}};
   run_training(fit, options.run, notes, [&](auto& ctx, std::uint64_t step, int part) {
     auto const pyramid = data.pyramid(ctx, step, static_cast<std::uint64_t>(part));
-    auto const logits = head.net(ctx, pyramid);
+    auto const logits = head.net()(ctx, pyramid);
     return Model::Task::loss(ctx, logits, typename Model::Task::Target{data.labels().data(), cache.layout().labels[0], cache.layout().labels[1], options.average});
   });
   copy_same_names(*own, weights);

@@ -21,6 +21,7 @@ struct TrainingProgress {
   double learning_rate = 0.0;
   double seconds_per_step = 0.0;
   double seconds_left = 0.0;
+  std::vector<std::pair<std::string, double>> figures{};  ///< what TrainerOptions::figures gave
 };
 
 struct TrainerOptions {
@@ -30,6 +31,8 @@ struct TrainerOptions {
   double save_every_seconds = 120.0;
   std::uint64_t report_every = 10;
   std::function<void(TrainingProgress const&)> on_progress{};
+  /// What a loss consists of, by name, since the last report; asked at each report.
+  std::function<std::vector<std::pair<std::string, double>>()> figures{};
   std::stop_token stop{};
   int parts = 1;
 };
@@ -90,10 +93,13 @@ void run_training(FitType& fit, TrainerOptions const& options, std::map<std::str
     auto const seconds = [](auto span) { return std::chrono::duration<double>(span).count(); };
     if (fit.steps() % options.report_every == 0 || fit.steps() == options.steps) {
       double const pace = seconds(now - begin) / static_cast<double>(fit.steps() - first);
-      TrainingProgress const p{fit.steps(), options.steps, sum / static_cast<double>(summed), rate, pace, pace * static_cast<double>(options.steps - fit.steps())};
+      TrainingProgress p{fit.steps(), options.steps, sum / static_cast<double>(summed), rate, pace, pace * static_cast<double>(options.steps - fit.steps())};
+      if (options.figures) p.figures = options.figures();
       if (log) {
         std::ostringstream line;
-        line << "{\"step\":" << p.step << ",\"loss\":" << p.loss << ",\"lr\":" << p.learning_rate << ",\"seconds\":" << seconds(now - reported) << "}\n";
+        line << "{\"step\":" << p.step << ",\"loss\":" << p.loss << ",\"lr\":" << p.learning_rate << ",\"seconds\":" << seconds(now - reported);
+        for (auto const& [name, value] : p.figures) line << ",\"" << name << "\":" << value;
+        line << "}\n";
         log << line.str() << std::flush;
       }
       if (options.on_progress) options.on_progress(p);

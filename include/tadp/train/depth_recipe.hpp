@@ -11,18 +11,19 @@
 
 namespace tadp {
 
-/// UNet and text encoder at a hundredth of the rate; no decay for vectors and biases. Vectors are told by their shape,
+/// UNet and text encoder at a share of the rate, in the original a hundredth; no decay for vectors and biases. Vectors are told by their shape,
 /// so the rule needs the model's list: Error(argument) without one.
 struct DepthGroups {
   std::shared_ptr<ParameterList const> list{};
+  double slow = 0.01;
 
   GroupFactors operator()(std::string_view key) const {
     if (list == nullptr) throw Error(Errc::argument, "the rule of depth's parameter groups needs the model's list of parameters", {.key = std::string(key)});
     std::string const name = name_in_original(key);
-    bool const slow = name.find("unet") != std::string::npos || name.find("cond_stage_model") != std::string::npos;
+    bool const backbone = name.find("unet") != std::string::npos || name.find("cond_stage_model") != std::string::npos;
     ParameterId const id = list->find(std::string(key));
     bool const vector = key.ends_with(".bias") || (id && (*list)[id].shape.size() == 1);
-    return {slow ? 0.01 : 1.0, vector ? 0.0 : 1.0};
+    return {backbone ? slow : 1.0, vector ? 0.0 : 1.0};
   }
 };
 

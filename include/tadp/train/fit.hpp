@@ -3,6 +3,7 @@
 // What is learned is the caller's: a function from the context to a loss.
 #pragma once
 
+#include "tadp/exec/session_device.hpp"
 #include "tadp/exec/training.hpp"
 #include "tadp/io/safetensors.hpp"
 #include "tadp/io/safetensors_write.hpp"
@@ -48,6 +49,7 @@ class Fit {
     if (!std::isfinite(total)) throw Error(Errc::argument, "the loss is not a number: lower the learning rate", {.found = "step " + std::to_string(steps())});
     if (options_.clip > 0.0) optimizer_.clip(options_.clip);
     optimizer_.step(*weights_, options_.schedule(optimizer_.steps()));
+    finish(context_.device());  // whoever reads the weights now reads the new ones
     return total;
   }
 
@@ -62,8 +64,10 @@ class Fit {
   void save(std::filesystem::path const& path, std::map<std::string, std::string> notes) const {
     auto* const self = const_cast<Fit*>(this);  // the tensors are only read
     notes["steps"] = std::to_string(optimizer_.steps());
-    std::vector<TensorToWrite> const tensors = self->state([](std::string name, index_t count, float* data) {
-      return TensorToWrite{.name = std::move(name), .dtype = Dtype::F32, .shape = {static_cast<std::uint64_t>(count)}, .values = {data, static_cast<std::size_t>(count)}};
+    std::vector<OnHost<float, Device>> numbers;
+    std::vector<TensorToWrite> const tensors = self->state([&](std::string name, index_t count, float* data) {
+      numbers.emplace_back(self->context_.device(), data, count);
+      return TensorToWrite{.name = std::move(name), .dtype = Dtype::F32, .shape = {static_cast<std::uint64_t>(count)}, .values = numbers.back().read()};
     });
     write_safetensors(path, tensors, notes);
   }
@@ -76,7 +80,9 @@ class Fit {
       if (entry == nullptr) throw Error(Errc::key, "this checkpoint is of another training run", {.file = path.string(), .key = name, .expected = expected, .found = "nothing"});
       if (entry->shape.size() != 1 || entry->shape[0] != static_cast<std::uint64_t>(count))
         throw Error(Errc::shape, "this checkpoint is of another training run", {.file = path.string(), .key = name, .expected = expected, .found = std::to_string(entry->size_bytes() / sizeof(float)) + " numbers"});
-      file.read_f32(*entry, data);
+      OnHost<float, Device> numbers(context_.device(), data, count);
+      file.read_f32(*entry, numbers.write());
+      numbers.send();
       return 0;
     });
     auto notes = file.metadata();

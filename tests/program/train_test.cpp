@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// `tadp train` for every task on rendered scenes: a file comes out that says what it is, and what does not fit is refused.
+#include "../runs/street_model_file.hpp"
+#include "run_program.hpp"
+
+using run_program::program;
+using run_program::run;
+
+namespace {
+
+bool skipped() {
+  if (program().empty()) MESSAGE("skipped: TADP_PROGRAM names no program");
+  return program().empty();
+}
+std::string quoted(std::filesystem::path const& path) { return "'" + path.string() + "'"; }
+
+/// A street model with a random start and three scenes with labels, depth and boxes.
+struct Place {
+  scratch::Folder folder;
+  std::string model = "TADP_MODEL=" + quoted(folder / "street.safetensors");
+  Place() {
+    test_models::write_street(folder / "street.safetensors");
+    REQUIRE(run(folder, "render --out " + quoted(folder / "scenes") + " --count 3 --seed 5 --size 160x128 --quiet").status == 0);
+  }
+  run_program::Outcome train(std::string const& arguments, std::string const& out = "trained.safetensors", std::string const& data = "scenes", std::string const& crop = "64x64") const {
+    return run(folder, "train --data " + quoted(folder / data) + " --out " + quoted(folder / out) + " --batch 2 --crop " + crop + " --fit none --threads 1 --json " + arguments, model);
+  }
+  tadp::ModelDescription description(std::string const& name = "trained.safetensors") const {
+    tadp::SafetensorsFile const file(folder / name);
+    return tadp::description_of(file.metadata(), name);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a task is trained, the file says which, and the same command goes on") {
+  if (skipped()) return;
+  Place const p;
+  for (std::string const task : {"segmentation", "depth", "detection"}) {
+    CAPTURE(task);
+    std::string const file = task + ".safetensors";
+    auto const trained = p.train("--task " + task + " --steps 3 --freeze backbone", file);
+    CAPTURE(trained.err);
+    REQUIRE(trained.status == 0);
+    CHECK(trained.json()["finished"] == true);
+    CHECK(trained.json()["task"] == task);
+    CHECK(trained.json()["last"]["step"] == 3);
+    auto const d = p.description(file);
+    REQUIRE(tadp::heads_of(d).size() == 1);
+    CHECK(tadp::heads_of(d)[0].task == task);
+    CHECK(d.window == std::array<int, 2>{128, 160});
+    CHECK(d.fit == std::array<int, 2>{0, 0});
+    CHECK(d.notes.at("learned") == "the head");
+    // Done: the checkpoint holds all steps. Other settings are refused, and so is training all after the head.
+    CHECK(p.train("--task " + task + " --steps 3 --freeze backbone", file).status == 0);
+    auto const other = p.train("--task " + task + " --steps 3 --freeze backbone --seed 9", file);
+    CHECK(other.status == 2);
+    CHECK(other.says("seed"));
+    CHECK(p.train("--task " + task + " --steps 3", file).status == 3);
+    std::filesystem::remove(p.folder / (file + ".checkpoint"));
+    CHECK(p.train("--task " + task + " --steps 1 --no-augmentation", file).status == 0);
+    CHECK(p.description(file).notes.at("learned") == "UNet and head");
+  }
+  CHECK(tadp::find_head(p.description("depth.safetensors"), "depth") == tadp::street_depth_head());
+  auto const boxes = tadp::find_head(p.description("detection.safetensors"), "detection");
+  REQUIRE(boxes);
+  REQUIRE(boxes->classes.size() >= 2);  // of what the three scenes show
+  CHECK(boxes->classes[0].name == "background");
+  CHECK(tadp::find_head(p.description("segmentation.safetensors"), "segmentation")->classes == tadp::street_labels_head().classes);
+}
+
+TEST_CASE("a head goes on where the classes are the model's, and the classes can be chosen") {
+  if (skipped()) return;
+  Place const p;
+  REQUIRE(p.train("--task detection --steps 1 --freeze backbone --classes sign,car,pedestrian,bicyclist,tram").status == 0);
+  auto const head = tadp::find_head(p.description(), "detection");
+  REQUIRE(head);
+  CHECK(head->classes.size() == 6);
+  CHECK(head->classes[5].name == "tram");
+  // Again without a list: the model knows all classes that are found, and one more.
+  REQUIRE(p.train("--task detection --steps 1 --freeze backbone --model " + quoted(p.folder / "trained.safetensors"), "again.safetensors").status == 0);
+  CHECK(tadp::find_head(p.description("again.safetensors"), "detection") == head);
+  auto const lacking = p.train("--task detection --steps 1 --classes car");
+  CHECK(lacking.status == 3);
+  CHECK(lacking.says("objects of an unknown class"));
+}
+
+TEST_CASE("what does not fit a task is refused before anything is trained") {
+  if (skipped()) return;
+  Place const p;
+  auto const scenes = p.folder / "scenes";
+  struct Row {
+    std::string arguments;
+    int status;
+    std::vector<std::string> said;
+  };
+  for (auto const& row : {Row{"--task depth --split all", 2, {"--split", "detection"}}, Row{"--classes car", 2, {"--classes", "detection"}}, Row{"--incomplete", 2, {"--incomplete"}},
+                          Row{"--task pose", 2, {"--task"}}, Row{"--freeze head", 2, {"--freeze"}}, Row{"--task detection --split none", 3, {"none"}}}) {
+    CAPTURE(row.arguments);
+    auto const refused = p.train(row.arguments + " --steps 1");
+    CAPTURE(refused.err);
+    CHECK(refused.status == row.status);
+    for (auto const& word : row.said) CHECK(refused.says(word));
+  }
+  CHECK(p.train("--task depth --steps 1", "x.safetensors", "scenes", "70x64").says("a multiple of 32"));
+  // Folders for one task each.
+  for (auto const& [name, part] : {std::pair<std::string, std::string>{"labelled", "labels"}, {"measured", "depth"}, {"boxed", "Annotations"}}) {
+    std::filesystem::create_directories(p.folder / name);
+    for (std::string const& copied : {std::string("images"), part}) std::filesystem::copy(scenes / copied, p.folder / name / copied);
+  }
+  auto const boxes = p.train("--task segmentation --steps 1", "x.safetensors", "boxed");
+  CHECK(boxes.status == 2);
+  CHECK(boxes.says("expected: detection"));
+  CHECK(p.train("--task detection --steps 1", "x.safetensors", "measured").says("expected: depth"));
+  CHECK(p.train("--task depth --steps 1", "x.safetensors", "labelled").says("expected: segmentation"));
+
+  for (auto const& entry : std::filesystem::directory_iterator(p.folder / "boxed" / "Annotations")) {
+    auto text = run_program::text_of(entry.path());
+    while (text.find("<object>") != std::string::npos) text.erase(text.find("<object>"), text.find("</object>") + 9 - text.find("<object>"));
+    run_program::write_text(entry.path(), text);
+  }
+  auto const empty = p.train("--task detection --steps 1 --classes car", "x.safetensors", "boxed");
+  CHECK(empty.status == 2);
+  CHECK(empty.says("no picture of the data set has a box"));
+  CHECK(!std::filesystem::exists(p.folder / "x.safetensors"));
+}
