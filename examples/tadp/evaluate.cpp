@@ -1,125 +1,124 @@
 // SPDX-License-Identifier: Apache-2.0
-// `tadp evaluate`: a model's labels against those of a data set.
-#include "tadp/interrupt.hpp"
-#include "tadp/progress.hpp"
-#include "tadp/prompt_option.hpp"
-#include "tadp/runner.hpp"
-
-#include "tadp/runs/evaluator.hpp"
+// `tadp evaluate`: the command, and what its tasks share.
+#include "tadp/evaluate.hpp"
 
 namespace program {
 
 namespace {
 
-struct EvaluateOptions {
-  std::string data{}, model{}, prompt = "caption", captions{}, window{}, fit{}, device = "cpu";
-  int threads = 1, stride = -1, batch = 1;
-  bool ceiling = false;
+struct Task {
+  char const* name;
+  Status (*run)(Evaluating&);
 };
+constexpr Task tasks[] = {{"segmentation", evaluate_labels}, {"depth", evaluate_depths}, {"detection", evaluate_boxes}};
 
-/// What `tadp::evaluate` wants of a session.
-struct RunnerSession {
-  Runner& runner;
-  tadp::Tokens read{};
-
-  int classes() const { return runner.classes(); }
-  tadp::LabelMap operator()(tadp::PictureView picture, tadp::Prompt const& prompt, tadp::Control const& control) {
-    read = runner.encode(prompt, control);
-    return runner.segment(picture, prompt, {}, control).labels;
-  }
-  tadp::Tokens const& tokens() const { return read; }
-};
-
-/// Classes are compared by index: the two lists have to be the same.
-void require_same_classes(tadp::Dataset const& data, ModelFile const& file) {
-  auto const& a = file.description.classes;
-  auto const& b = data.classes();
-  std::size_t i = 0;
-  while (i < a.size() && i < b.size() && a[i].name == b[i].name) ++i;
-  if (i == a.size() && i == b.size()) return;
-  auto const name = [&](auto const& classes) { return i < classes.size() ? classes[i].name : "no such class"; };
-  throw tadp::Error(tadp::Errc::shape, "the data set has other classes than the model",
-                    {.file = data.folder().string(), .key = "class " + std::to_string(i), .expected = name(a) + " (" + std::to_string(a.size()) + " classes)",
-                     .found = name(b) + " (" + std::to_string(b.size()) + " classes)"});
+/// The one that is named, else the model's only one.
+std::string task_of(EvaluateOptions const& o, ModelFile const& file) {
+  auto const heads = tadp::heads_of(file.description);
+  if (!o.task.empty()) return o.task;
+  if (heads.size() == 1) return heads[0].task == "segmentation_voc" ? "segmentation" : heads[0].task;
+  std::string known;
+  for (auto const& head : heads) known += (known.empty() ? "" : ", ") + head.task;
+  throw tadp::Error(heads.empty() ? tadp::Errc::unsupported : tadp::Errc::argument, heads.empty() ? "the model has no head that could be scored" : "the model has several heads: say which is scored",
+                    {.file = file.path.string(), .key = "--task", .expected = heads.empty() ? "segmentation, depth or detection" : known, .found = heads.empty() ? file.description.task : "none"});
 }
 
-json score_json(tadp::SegmentationScore const& score, std::vector<tadp::ClassDescription> const& classes) {
-  json rows = json::array();
-  for (int c = 0; c < score.classes(); ++c)
-    rows.push_back({{"index", c}, {"name", classes[static_cast<std::size_t>(c)].name}, {"iou", score.iou(c)}, {"accuracy", score.accuracy(c)}, {"pixels", score.labelled(c)}});
-  return {{"miou", score.miou()}, {"pixel_accuracy", score.pixel_accuracy()}, {"class_accuracy", score.class_accuracy()}, {"pixels", score.pixels()}, {"classes", rows}};
+/// A rule whose name is wrong is told before a model is opened; what classes there are is known later.
+tadp::PromptRule rule_of_any(std::string const& prompt) {
+  std::string const names[] = {"class"};
+  return prompt_rule(prompt, names);
 }
 
-void print_score(tadp::SegmentationScore const& score, std::vector<tadp::ClassDescription> const& classes) {
-  std::printf("  %-20s %7s %9s %8s\n", "class", "IoU", "accuracy", "share");
-  for (int c = 0; c < score.classes(); ++c)
-    std::printf("  %-20s %6.2f%% %8.2f%% %7.2f%%\n", tadp::printable(classes[static_cast<std::size_t>(c)].name, 20).c_str(), 100 * score.iou(c), 100 * score.accuracy(c),
-                100.0 * static_cast<double>(score.labelled(c)) / static_cast<double>(std::max<std::uint64_t>(1, score.pixels())));
-  std::printf("mIoU %.2f %%, pixel accuracy %.2f %%, class accuracy %.2f %%\n", 100 * score.miou(), 100 * score.pixel_accuracy(), 100 * score.class_accuracy());
+/// Options of one task are nothing to another.
+void require_fitting(CLI::App const& sub, std::string const& task) {
+  struct Row {
+    char const* option;
+    char const* task;
+  };
+  for (Row const& row : {Row{"--ceiling", "segmentation"}, Row{"--list", "depth"}, Row{"--depth-scale", "depth"}, Row{"--min-depth", "depth"}, Row{"--max-depth", "depth"}, Row{"--eigen", "depth"}, Row{"--split", "detection"}})
+    if (task != row.task && sub.get_option(row.option)->count() > 0)
+      throw tadp::Error(tadp::Errc::argument, "this option belongs to another task", {.key = row.option, .expected = row.task, .found = task});
+  if (task == "segmentation" && sub.get_option("--incomplete")->count() > 0)
+    throw tadp::Error(tadp::Errc::argument, "this option belongs to another task", {.key = "--incomplete", .expected = "depth or detection", .found = task});
 }
 
-Status run(EvaluateOptions const& o, Common const& common) {
-  require_device(o.device);
-  auto const rule = prompt_rule(o.prompt);
-  tadp::Dataset data(o.data, {.captions = o.captions, .classes = {}});
-  ModelFile const file = open_model(o.model);
-  require_same_classes(data, file);
-  if (!takes_captions(file.description) && o.prompt != "null")
-    throw tadp::Error(tadp::Errc::argument, "this model reads no caption", {.file = file.path.string(), .key = "--prompt", .expected = "null", .found = o.prompt});
-  warn_of_dataset(data, o.prompt == "caption");
-  Interrupt interrupt;
-  ProgressLine progress(common.quiet);
-  RunnerOptions options{.stride = o.stride, .batch = o.batch, .threads = o.threads};
-  if (!o.window.empty()) options.window = size_of(o.window, "--window", true);
-  if (!o.fit.empty()) options.fit = fit_of(o.fit);
-  auto const runner = make_runner(file, options);
-  auto const begin = std::chrono::steady_clock::now();
-  tadp::Control const control{.stop = interrupt.token(), .progress = [&](std::size_t done, std::size_t total) {
-                                double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-                                auto const d = static_cast<double>(done);
-                                progress.show(std::to_string(done) + " of " + std::to_string(total) + " pictures, " + duration_text(seconds / d * (static_cast<double>(total) - d)) + " left");
-                              }};
-  RunnerSession session{*runner};
-  auto const result = tadp::evaluate(session, data, rule, control);
-  progress.clear();
-  warn_of_words(result.unknown_words, result.truncated > 0, o.data);
-  auto const& classes = file.description.classes;
-  json out{{"data", o.data}, {"model", file.path.string()}, {"prompt", result.prompt}, {"pictures", result.pictures}, {"seconds", result.seconds},
-           {"unknown_words", result.unknown_words}, {"truncated_prompts", result.truncated}};
-  out.update(score_json(result.score, classes));
-  if (!common.json && !common.quiet) {
-    std::printf("%s on %zu pictures of %s, prompt: %s\n", file.path.c_str(), result.pictures, o.data.c_str(), tadp::printable(result.prompt).c_str());
-    print_score(result.score, classes);
-  }
-  if (o.ceiling) {
-    auto const best = tadp::ceiling(data, static_cast<int>(classes.size()), file.description.vae.stride(), {.stop = interrupt.token(), .progress = {}});
-    out["ceiling"] = score_json(best, classes);
-    if (!common.json && !common.quiet)
-      std::printf("ceiling of a stride of %d pixels: mIoU %.2f %%; the model has %.1f %% of it\n", file.description.vae.stride(), 100 * best.miou(), 100 * result.score.miou() / best.miou());
-  }
-  if (common.json) print_json(out);
-  return ok;
+Status run(EvaluateOptions const& o, Common const& common, CLI::App const& sub) {
+  Evaluating evaluating(o, common);
+  require_fitting(sub, evaluating.task());
+  for (Task const& task : tasks)
+    if (evaluating.task() == task.name) return task.run(evaluating);
+  throw tadp::Error(tadp::Errc::unsupported, "there is no score for this task", {.key = "--task", .expected = "segmentation, depth or detection", .found = evaluating.task()});
 }
 
 }  // namespace
 
+Evaluating::Evaluating(EvaluateOptions const& o, Common const& common)
+    : o_(o), common_(common), rule_((require_device(o.device), rule_of_any(o.prompt))), file_(open_model(o.model)), task_(task_of(o, file_)), head_(require_head(file_, task_)), progress_(common.quiet) {
+  auto use = o.modifier;
+  use.identifier = o.words.identifier;
+  rule_ = tadp::with_modifier(prompt_rule(o.prompt, class_names(head_.classes)), use, tadp::Phase::test);
+  if (!takes_captions(file_.description) && o.prompt != "null")
+    throw tadp::Error(tadp::Errc::argument, "this model reads no caption", {.file = file_.path.string(), .key = "--prompt", .expected = "null", .found = o.prompt});
+}
+
+std::unique_ptr<Runner> Evaluating::start() {
+  RunnerOptions options{.stride = o_.stride, .batch = o_.batch, .threads = o_.threads, .device = o_.device, .words = o_.words};
+  if (!o_.window.empty()) options.window = size_of(o_.window, "--window", true);
+  if (!o_.fit.empty()) options.fit = fit_of(o_.fit);
+  return make_runner(file_, options);
+}
+
+void Evaluating::show(std::chrono::steady_clock::time_point begin, std::size_t done, std::size_t total) {
+  double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  auto const d = static_cast<double>(done);
+  progress_.show(std::to_string(done) + " of " + std::to_string(total) + " pictures, " + duration_text(seconds / d * (static_cast<double>(total) - d)) + " left");
+}
+
+json Evaluating::report(tadp::EvaluationRun const& run) const {
+  return {{"data", o_.data}, {"model", file_.path.string()}, {"task", task_}, {"prompt", run.prompt}, {"pictures", run.pictures}, {"seconds", run.seconds},
+          {"unknown_words", run.unknown_words}, {"truncated_prompts", run.truncated}};
+}
+
+void Evaluating::warn_of_folder(tadp::FolderReport const& report) const {
+  if (!report.complete()) complain("warning: a part of the data set is not used; file: " + o_.data + "; found: " + report.text());
+  if (report.remark_count() > 0)
+    complain("warning: files of the data set are worth a look; file: " + o_.data + "; found: " + std::to_string(report.remark_count()) + ", the first is " +
+             tadp::printable(report.remarks().front().file + ": " + report.remarks().front().text, 300));
+}
+
+Status Evaluating::finish(json const& report) const {
+  if (common_.json) print_json(report);
+  return ok;
+}
+
 void add_evaluate(CLI::App& app, Command& command) {
   auto const o = std::make_shared<EvaluateOptions>();
-  auto* const sub = app.add_subcommand("evaluate", "score a model on pictures with labels");
-  sub->add_option("--data", o->data, "folder with images/, labels/, captions.json, and classes.json there or above")->required()->type_name("DIR");
+  auto* const sub = app.add_subcommand("evaluate", "score a model on pictures with labels, depth or boxes");
+  sub->add_option("--data", o->data, "labels: folder with images/, labels/, captions.json, and classes.json there or above; depth: a list of \"picture depth\", or images/ and depth/; boxes: JPEGImages/ or images/, Annotations/")->required()->type_name("DIR");
   add_model(*sub, o->model);
+  sub->add_option("--task", o->task, "which head is scored, else the model's only one")->check(CLI::IsMember({"segmentation", "depth", "detection"}))->type_name("segmentation|depth|detection");
   add_prompt(*sub, o->prompt);
+  add_modifier(*sub, o->modifier, false);
+  add_model_words(*sub, o->words);
   sub->add_option("--captions", o->captions, "another caption file than the folder's")->type_name("FILE.json");
   sub->add_option("--window", o->window, "size of the sliding window in pixels, else the model's")->type_name("HxW");
   sub->add_option("--stride", o->stride, "pixels between windows, else the model's")->check(CLI::Range(0, 65536))->type_name("N");
   sub->add_option("--batch", o->batch, "windows computed at a time")->capture_default_str()->check(CLI::Range(1, 1024))->type_name("N");
-  sub->add_flag("--ceiling", o->ceiling, "also what the model's stride would allow with perfect answers");
   sub->add_option("--fit", o->fit, "long and short side that pictures are brought to, or `none`; else the model's")->type_name("LxS|none");
+  sub->add_flag("--ceiling", o->ceiling, "labels: also what the model's stride would allow with perfect answers");
+  sub->add_flag("--incomplete", o->incomplete, "depth and boxes: score what of the folder can be used and name the rest, in place of an error");
+  sub->add_option("--list", o->list, "depth: the list, in the folder or elsewhere; else list.txt where there is one")->type_name("FILE");
+  sub->add_option("--depth-scale", o->depth_scale, "depth: units a metre of PNG files; else what the list says, or 1000")->check(CLI::PositiveNumber)->type_name("N");
+  sub->add_option("--min-depth", o->least, "depth: metres; what is nearer does not count")->capture_default_str()->check(CLI::PositiveNumber)->type_name("M");
+  sub->add_option("--max-depth", o->most, "depth: metres; what is farther does not count; else the model's largest depth")->check(CLI::PositiveNumber)->type_name("M");
+  sub->add_flag("--eigen", o->eigen, "depth: only rows 45 to 470 and columns 41 to 600, as papers score NYUv2");
+  sub->add_option("--split", o->split, "boxes: a list of ImageSets/Main without its ending; else all annotations")->type_name("NAME");
   add_threads(*sub, o->threads);
   add_device(*sub, o->device);
   add_common(*sub, command.common);
-  sub->footer(examples({"tadp evaluate --data scenes --ceiling", "tadp evaluate --data camvid/day/test --model camvid.safetensors --prompt \"fixed:a street photo\" --json"}));
-  sub->callback([&command, o] { command.run = [&command, o] { return run(*o, command.common); }; });
+  sub->footer(examples({"tadp evaluate --data scenes --ceiling", "tadp evaluate --data camvid/day/test --model camvid.safetensors --prompt \"fixed:a street photo\" --json",
+                        "tadp evaluate --task depth --data nyu --list nyu/test.txt --model tadp_depth.ckpt --eigen", "tadp evaluate --task detection --data VOC2007 --split test --model boxes.safetensors"}));
+  sub->callback([&command, o, sub] { command.run = [&command, o, sub] { return run(*o, command.common, *sub); }; });
 }
 
 }  // namespace program

@@ -7,7 +7,7 @@
 #include "tadp/runner.hpp"
 
 #include "tadp/io/image.hpp"
-#include "tadp/text/prompt.hpp"
+#include "tadp/text/prompt_tokens.hpp"
 
 namespace program {
 
@@ -17,6 +17,7 @@ struct ExplainOptions {
   std::string picture{}, caption{}, modifier{}, model{}, out{}, window{}, fit{}, device = "cpu";
   bool has_caption = false;
   int threads = 1, stride = -1;
+  VocabularyOptions words{};
 };
 
 /// Pieces of the text, and which positions of the context make up each map.
@@ -42,13 +43,26 @@ PageWord next_piece(std::string_view text, std::size_t at) {
   return {.text = std::string(text.substr(at, end - at)), .gap = !word};
 }
 
-/// Takes the positions at the front of `named` that spell the word: one, or the pieces that it was split into.
-std::vector<int> take_word(std::span<NamedPosition const>& named, std::string const& word) {
+/// What of a token is a part of words: CLIP's tokens are signs, too.
+std::string letters_of(std::string const& name) {
+  std::string letters;
+  for (auto const& word : tadp::words_of(name)) letters += word;
+  return letters;
+}
+
+/// Takes the positions at the front of `named` that spell the word: one, the pieces that it was split into, or all tokens
+/// that stand for it. Signs before it are passed over.
+std::vector<int> take_word(std::span<NamedPosition const>& named, tadp::Tokens const& tokens, std::string const& word) {
   std::string spelt;
   std::vector<int> positions;
   std::size_t used = 0;
-  while (used < named.size() && spelt != word && std::string_view(word).substr(spelt.size()).starts_with(named[used].name) && !named[used].name.empty()) {
-    spelt += named[used].name;
+  while (used < named.size() && letters_of(named[used].name).empty()) ++used;
+  while (used < named.size()) {
+    auto const at = static_cast<std::size_t>(named[used].position);
+    bool const goes_on = !positions.empty() && at < tokens.goes_on.size() && tokens.goes_on[at];
+    std::string const letters = letters_of(named[used].name);
+    if (!goes_on && (spelt == word || letters.empty() || !std::string_view(word).substr(spelt.size()).starts_with(letters))) break;
+    if (!goes_on) spelt += letters;
     positions.push_back(named[used++].position);
   }
   if (spelt != word) return {};
@@ -66,7 +80,7 @@ Wording wording_of(std::string const& text, tadp::Tokens const& tokens, std::vec
     if (!piece.gap) {
       auto const split = tadp::words_of(piece.text);
       std::string const word = split.empty() ? piece.text : split.front();
-      if (auto found = take_word(named, word); !found.empty()) {
+      if (auto found = take_word(named, tokens, word); !found.empty()) {
         out.add(std::move(piece.text), "", std::move(found));
         continue;
       }
@@ -111,13 +125,15 @@ void require_own_file(ExplainOptions const& o, fs::path const& model) {
 Status run(ExplainOptions const& o, Common const& common) {
   require_device(o.device);
   tadp::Picture const picture = tadp::read_image(o.picture);
-  RunnerOptions options{.stride = o.stride, .threads = o.threads};
+  RunnerOptions options{.stride = o.stride, .threads = o.threads, .device = o.device, .words = o.words};
   if (!o.window.empty()) options.window = size_of(o.window, "--window", true);
   if (!o.fit.empty()) options.fit = fit_of(o.fit);
   ModelFile const file = open_model(o.model);
+  auto const classes = require_head(file, "segmentation").classes;
   require_own_file(o, file.path);
   prepare_file(o.out);
-  tadp::Prompt const prompt = prompt_of(file.description, o.has_caption, o.caption, o.modifier, "");
+  tadp::Prompt prompt = prompt_of(file.description, o.has_caption, o.caption, o.modifier, "");
+  prompt.identifier = o.words.identifier;
   Interrupt interrupt;
   ProgressLine progress(common.quiet);
   progress.show("reading " + file.path.string());
@@ -126,11 +142,11 @@ Status run(ExplainOptions const& o, Common const& common) {
   tadp::Tokens const tokens = runner->encode(prompt, control);
   progress.clear();
   warn_of_words(tokens.unknown, tokens.truncated, o.picture);
-  Wording wording = wording_of(takes_captions(file.description) ? tadp::modified(prompt.modifier, prompt.caption) : "", tokens, runner->positions());
+  Wording wording = wording_of(takes_captions(file.description) ? tadp::text_of(prompt) : "", tokens, runner->positions());
   auto const result = runner->segment(picture, prompt, {.maps = wording.positions}, control);
   progress.clear();
 
-  Page page{.title = fs::path(o.picture).filename().string(), .picture = picture, .words = std::move(wording.words), .result = result_of(picture, result.labels, file.description.classes), .notes = notes_of(tokens)};
+  Page page{.title = fs::path(o.picture).filename().string(), .picture = picture, .words = std::move(wording.words), .result = result_of(picture, result.labels, classes), .notes = notes_of(tokens)};
   for (int k = 0; k < result.maps.count; ++k) page.maps.push_back(page_map(result.maps.width, result.maps.height, [&](int x, int y) { return result.maps.at(k, x, y); }));
   std::string const text = page_html(page);
   tadp::write_file_atomic(o.out, std::as_bytes(std::span(text)));
@@ -152,7 +168,8 @@ void add_explain(CLI::App& app, Command& command) {
   auto* const sub = app.add_subcommand("explain", "make a page that shows where each word of a caption looks");
   sub->add_option("picture", o->picture, "a PNG or JPEG file")->required()->type_name("PICTURE");
   auto* const caption = sub->add_option("--caption", o->caption, "what is seen; else the model's default")->type_name("TEXT");
-  sub->add_option("--modifier", o->modifier, "words about the domain; \"{}\" stands for the caption")->type_name("TEXT");
+  sub->add_option("--modifier", o->modifier, "words about the domain, \"{}\" stands for the caption; or the name of a phrase of the paper, such as comic or controlweak")->type_name("TEXT|NAME");
+  add_model_words(*sub, o->words);
   sub->add_option("--out", o->out, "the page: one HTML file that needs no other, with the picture without its metadata")->required()->type_name("FILE.html");
   add_model(*sub, o->model);
   sub->add_option("--window", o->window, "size of the sliding window in pixels, else the model's")->type_name("HxW");

@@ -15,6 +15,7 @@ struct FeaturesOptions {
   std::string picture{}, model{}, out{}, caption{}, modifier{}, tokens{}, size{}, device = "cpu";
   bool has_caption = false;
   int threads = 1;
+  VocabularyOptions words{};
 };
 
 Status run(FeaturesOptions const& o, Common const& common) {
@@ -26,10 +27,11 @@ Status run(FeaturesOptions const& o, Common const& common) {
   }
   prepare_file(o.out);
   ModelFile const file = open_model(o.model);
-  tadp::Prompt const prompt = prompt_of(file.description, o.has_caption, o.caption, o.modifier, o.tokens);
+  tadp::Prompt prompt = prompt_of(file.description, o.has_caption, o.caption, o.modifier, o.tokens);
+  prompt.identifier = o.words.identifier;
   Interrupt interrupt;
   ProgressLine progress(common.quiet);
-  auto const runner = make_runner(file, {.threads = o.threads});
+  auto const runner = make_runner(file, {.threads = o.threads, .device = o.device, .words = o.words});
   tadp::Control const control{.stop = interrupt.token(), .progress = [&](std::size_t done, std::size_t total) { progress.show("computing: " + std::to_string(100 * done / std::max<std::size_t>(1, total)) + " %"); }};
   tadp::Tokens const tokens = runner->encode(prompt, control);
   progress.clear();
@@ -53,7 +55,8 @@ void add_features(CLI::App& app, Command& command) {
   sub->add_option("--out", o->out, "latents, clip.last_hidden, feature.*, map.level2, map.level4, pyramid.*; float32, (N, C, H, W)")->required()->type_name("FILE.safetensors");
   add_model(*sub, o->model);
   auto* const caption = sub->add_option("--caption", o->caption, "what is seen; else the model's default")->type_name("TEXT");
-  sub->add_option("--modifier", o->modifier, "words about the domain; \"{}\" stands for the caption")->type_name("TEXT");
+  sub->add_option("--modifier", o->modifier, "words about the domain, \"{}\" stands for the caption; or the name of a phrase of the paper, such as comic or controlweak")->type_name("TEXT|NAME");
+  add_model_words(*sub, o->words);
   sub->add_option("--tokens", o->tokens, "token ids in place of words")->type_name("ID,ID,...")->excludes(caption);
   sub->add_option("--size", o->size, "resize the picture first (bilinear); sides must be multiples of what the network takes")->type_name("HxW");
   add_threads(*sub, o->threads);

@@ -3,7 +3,7 @@
 // One file without anything from elsewhere: pictures are data: addresses, and a policy in the page forbids the rest.
 #pragma once
 
-#include "tadp/draw.hpp"
+#include "tadp/draw_heat.hpp"
 
 #include "tadp/io/base64.hpp"
 #include "tadp/io/image_png_write.hpp"

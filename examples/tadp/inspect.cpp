@@ -93,8 +93,6 @@ std::string joined(std::vector<std::string> const& words, char const* between) {
 }
 
 void print_description(tadp::ModelDescription const& d) {
-  std::vector<std::string> classes;
-  for (auto const& c : d.classes) classes.push_back(c.name);
   auto const line = [](char const* name, std::string const& value) { std::printf("  %-14s %s\n", name, value.c_str()); };
   auto const number = [](auto value) {
     char text[32];
@@ -103,8 +101,15 @@ void print_description(tadp::ModelDescription const& d) {
   };
   auto const three = [&](std::array<float, 3> const& v) { return number(v[0]) + " " + number(v[1]) + " " + number(v[2]); };
   std::printf("\ndescription\n");
-  line("task", d.task + ", head " + std::to_string(d.head_width) + " wide");
-  line("classes", std::to_string(d.classes.size()) + ": " + joined(classes, ", "));
+  if (tadp::heads_of(d).empty()) line("task", d.task);
+  for (tadp::HeadDescription const& head : tadp::heads_of(d)) {
+    std::vector<std::string> classes;
+    for (auto const& c : head.classes) classes.push_back(c.name);
+    line("task", head.task + ", head " + std::to_string(head.width) + " wide");
+    if (head.task == "depth") line("depth", "at most " + number(head.depth.max_depth) + " m");
+    if (head.task == "detection") line("boxes", "at most " + std::to_string(head.detection.proposals) + " proposals and " + std::to_string(head.detection.detections) + " detections a window");
+    if (!classes.empty()) line("classes", std::to_string(classes.size()) + ": " + joined(classes, ", "));
+  }
   line("prompt", joined(d.prompt_parts, " + ") + (d.class_embeddings > 0 ? ", " + std::to_string(d.class_embeddings) + " class embeddings" : ""));
   line("caption", d.default_caption.empty() ? "no default" : "\"" + tadp::printable(d.default_caption) + "\" unless one is given");
   line("vocabulary", d.vocabulary.empty() ? "none: token ids are needed" : std::to_string(d.vocabulary.size()) + " words");
@@ -112,7 +117,9 @@ void print_description(tadp::ModelDescription const& d) {
   line("text encoder", std::to_string(d.text.layers) + " layers, " + std::to_string(d.text.width) + " wide, " + std::to_string(d.text.length) + " tokens");
   line("autoencoder", std::to_string(d.vae.stride()) + " pixels a latent cell");
   line("window", std::to_string(d.window[0]) + " x " + std::to_string(d.window[1]) + " pixels, stride " + (d.stride > 0 ? std::to_string(d.stride) : "two thirds"));
-  line("fit", d.fit[0] == 0 ? "pictures as they are" : "pictures within " + std::to_string(d.fit[0]) + " x " + std::to_string(d.fit[1]) + " pixels");
+  if (d.shifts > 0) line("shifts", std::to_string(d.shifts) + " windows along the longer side");
+  if (d.flip) line("flip", "windows are looked at mirrored, too");
+  line("fit", d.stretch ? "pictures are stretched to the window" : d.fit[0] == 0 ? "pictures as they are" : "pictures within " + std::to_string(d.fit[0]) + " x " + std::to_string(d.fit[1]) + " pixels");
   line("pixels", "mean " + three(d.normalisation.mean) + ", deviation " + three(d.normalisation.deviation));
   line("latent", std::string(d.latent.sample ? "sample" : "mode") + " times " + number(d.latent.scale));
   for (auto const& [key, value] : d.notes) line(tadp::printable(key).c_str(), tadp::printable(value));

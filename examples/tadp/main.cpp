@@ -56,7 +56,7 @@ Status parse_and_run(int argc, char** argv, bool as_json) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   Command command;
-  for (auto const add : {add_segment, add_explain, add_render, add_train, add_evaluate, add_features, add_sample, add_reconstruct, add_inspect, add_convert, add_tokenize, add_caption, add_verify, add_devices}) add(app, command);
+  for (auto const add : {add_segment, add_depth, add_detect, add_perceive, add_explain, add_render, add_train, add_evaluate, add_features, add_sample, add_reconstruct, add_inspect, add_convert, add_tokenize, add_class_embeddings, add_caption, add_verify, add_devices}) add(app, command);
   try {
     if (argc == 1) throw CLI::CallForHelp();
     require_known_command(app, argc, argv);

@@ -4,6 +4,8 @@
 
 #include "tadp/released_classes.hpp"
 
+#include "tadp/data/voc_annotation.hpp"
+
 #include <cstdlib>
 
 namespace program {
@@ -48,6 +50,9 @@ tadp::ModelDescription description_of_model(tadp::ModelSource const& model, tadp
     auto const byte = [&](int shift) { return static_cast<std::uint8_t>(known[i].colour >> shift & 0xffU); };
     d.classes[i] = {known[i].name, {byte(16), byte(8), byte(0)}};
   }
+  // Boxes are compared by the names of VOC's annotations, where the words of prompts differ.
+  if (d.task == "detection" && d.classes.size() == tadp::voc_class_names.size() + 1)
+    for (std::size_t i = 0; i < tadp::voc_class_names.size(); ++i) d.classes[i + 1].name = tadp::voc_class_names[i];
   return d;
 }
 

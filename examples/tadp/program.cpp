@@ -2,6 +2,10 @@
 // Printing, checks of output places and the options that every command has.
 #include "tadp/program.hpp"
 
+#include "tadp/cuda_driver.hpp"
+#if defined(TADP_PROGRAM_CUDA)
+#include "tadp/device/cuda_devices.hpp"
+#endif
 #include "tadp/io/file.hpp"
 
 #include <charconv>
@@ -32,8 +36,14 @@ void add_device(CLI::App& command, std::string& device) {
 
 void require_device(std::string const& name) {
   if (name == "cpu") return;
-  throw tadp::Error(tadp::Errc::argument, name == "cuda" ? "this program was built without the device cuda" : "unknown device",
+  if (name != "cuda") throw tadp::Error(tadp::Errc::argument, "unknown device", {.key = "--device", .expected = "cpu or cuda", .found = name});
+#if defined(TADP_PROGRAM_CUDA)
+  tadp::existing_cuda_device(0);
+#else
+  CudaDriver const driver = cuda_driver();
+  throw tadp::Error(tadp::Errc::argument, "this program was built without the device cuda (TADP_PROGRAM_CUDA)" + (driver.missing.empty() ? "" : ", and " + driver.missing),
                     {.key = "--device", .expected = "cpu", .found = name});
+#endif
 }
 
 void add_threads(CLI::App& command, int& threads) {

@@ -64,6 +64,9 @@ void prepare_file(fs::path const& file);
 
 // One a command, each in a file of its name.
 void add_segment(CLI::App& app, Command& command);
+void add_depth(CLI::App& app, Command& command);
+void add_detect(CLI::App& app, Command& command);
+void add_perceive(CLI::App& app, Command& command);
 void add_render(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);
 void add_convert(CLI::App& app, Command& command);
@@ -75,6 +78,7 @@ void add_verify(CLI::App& app, Command& command);
 void add_sample(CLI::App& app, Command& command);
 void add_reconstruct(CLI::App& app, Command& command);
 void add_tokenize(CLI::App& app, Command& command);
+void add_class_embeddings(CLI::App& app, Command& command);
 void add_caption(CLI::App& app, Command& command);
 void add_explain(CLI::App& app, Command& command);
 

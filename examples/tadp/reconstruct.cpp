@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `tadp reconstruct`: pictures through the street model's autoencoder and back, to see what its latents keep.
-#include "tadp/draw.hpp"
+#include "tadp/draw_sheet.hpp"
 #include "tadp/model_file.hpp"
 #include "tadp/progress.hpp"
 

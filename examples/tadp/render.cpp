@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `tadp render`: street scenes with all their answers into a folder that training and evaluation read, or one picture into
 // a file.
-#include "tadp/draw.hpp"
+#include "tadp/draw_sheet.hpp"
 #include "tadp/interrupt.hpp"
 #include "tadp/program.hpp"
 #include "tadp/progress.hpp"

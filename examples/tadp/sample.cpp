@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `tadp sample`: pictures out of noise and a caption, to see what the street model's diffusion learned.
-#include "tadp/draw.hpp"
+#include "tadp/draw_sheet.hpp"
 #include "tadp/interrupt.hpp"
 #include "tadp/model_file.hpp"
 #include "tadp/progress.hpp"

@@ -5,6 +5,7 @@
 
 #include "tadp/diffusion/backbone_pass.hpp"
 #include "tadp/exec/policy.hpp"
+#include "tadp/exec/session_device.hpp"
 #include "tadp/heads/dense_result.hpp"
 #include "tadp/heads/depth_result.hpp"
 #include "tadp/heads/head_pass.hpp"
@@ -12,8 +13,6 @@
 #include "tadp/heads/window_join.hpp"
 #include "tadp/io/resize.hpp"
 #include "tadp/model.hpp"
-
-#include <concepts>
 
 namespace tadp {
 
@@ -37,7 +36,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   /// Plans every pass and folds what is constant at t = 1. Error(argument) where an option does not fit the model,
   /// Error(memory).
   Session(std::shared_ptr<Model const> model, std::shared_ptr<Weights<Device> const> weights, Options options = {})
-      : model_(std::move(model)), weights_(std::move(weights)), options_(checked(std::move(options))), device_(device_of(options_)),
+      : model_(std::move(model)), weights_(std::move(weights)), options_(checked(std::move(options))), device_(session_device(weights_->device(), options_.threads)),
         conditioning_(device_, *weights_, model_->backbone(), options_.texts, [this](auto& ctx, std::int32_t const* ids, index_t texts) { return model_->context(ctx, ids, texts); }),
         full_(std::make_unique<Pass>(*this, options_.batch)) {
     if (options_.batch > 1) single_ = std::make_unique<Pass>(*this, 1);
@@ -111,8 +110,8 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
 
   /// Encodes a prompt ahead of the pictures; does nothing where it is the last one's.
   void set_prompt(Prompt const& prompt, Control const& control = {}) {
-    if (text_ready_ && prompt.caption == prompt_.caption && prompt.modifier == prompt_.modifier && prompt.ids == prompt_.ids) return;
-    Tokens next = tokens_of<typename Model::Prompt>(prompt, options_.tokenizer, text_config);
+    if (text_ready_ && prompt == prompt_) return;
+    Tokens next = tokens_of<typename Model::Prompt>(prompt, options_.tokenizer, model_->backbone().text.with_learned());
     bool const known = text_ready_ && next.ids == tokens_.ids;
     tokens_ = std::move(next);
     prompt_ = prompt;
@@ -200,12 +199,6 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     if (o.threads < 1) fail("threads", "at least 1", o.threads);
     if (answers<SegmentationResult> && model_->template classes<at<SegmentationResult>>() >= ignore_label) fail("classes", "at most 254, as labels are bytes", model_->sizes().classes);
     return o;
-  }
-  static Device device_of(Options const& o) {
-    if constexpr (std::constructible_from<Device, int>)
-      return Device(o.threads);
-    else
-      return Device{};
   }
 
   /// Takes a picture to the size that it is looked at.

@@ -2,6 +2,8 @@
 #include "tadp/io/description.hpp"
 
 #include "scratch.hpp"
+#include "tadp/heads/depth.hpp"
+#include "tadp/heads/detection.hpp"
 #include "tadp/io/safetensors.hpp"
 #include "tadp/io/safetensors_write.hpp"
 #include "tadp/model.hpp"
@@ -30,6 +32,20 @@ td::ModelDescription example() {
   d.vocabulary = {"a", "stra\xc3\x9f" "e", "street"};
   d.default_caption = "a \"street\"\nphoto";
   d.notes = {{"seed", "7"}, {"trained on", "rendered scenes"}};
+  return d;
+}
+
+using Metres = td::DepthOf<td::DepthConfig{.embed = 16, .filters = 8, .max_depth = 80.0F}>;
+using Boxes = td::DetectionOf<td::dynamic, td::DetectionConfig{.width = 16, .representation = 32, .stride = 4, .proposals = 50}>;
+template <class... Heads>
+using Several = td::Model<Street, td::PromptPolicy<td::Caption, td::Modifier>, td::Heads<Heads...>>;
+using All = Several<td::Head<td::SegmentationOf<td::dynamic, 32>>, td::Head<Metres>, td::Head<Boxes>>;
+
+td::HeadDescription labels_head() { return {.width = 32, .classes = {{"road", {128, 64, 128}}, {"sky", {70, 130, 180}}}}; }
+td::HeadDescription boxes_head() { return td::describe_head<Boxes>({{"background", {}}, {"car", {1, 2, 3}}, {"sign", {}}}); }
+td::ModelDescription several(std::vector<td::HeadDescription> heads = {labels_head(), td::describe_head<Metres>(), boxes_head()}) {
+  auto d = example();
+  td::set_heads(d, std::move(heads));
   return d;
 }
 template <class Call>
@@ -102,6 +118,7 @@ TEST_CASE("damaged descriptions say where") {
                         Case{"tadp.input", R"({"mean":[1,2,3],"deviation":[0,1,1],"window":[64,64],"stride":0,"latent":{"take":"mode","scale":1}})"},
                         Case{"tadp.input", R"({"mean":[1,2,3],"deviation":[1,1,1],"window":[64,1e9],"stride":0,"latent":{"take":"mode","scale":1}})"},
                         Case{"tadp.input", R"({"mean":[1,2,3],"deviation":[1,1,1],"window":[64,64],"stride":0,"latent":{"take":"median","scale":1}})"},
+                        Case{"tadp.input", R"({"mean":[1,2,3],"deviation":[1,1,1],"window":[64,64],"stride":0,"flip":1,"latent":{"take":"mode","scale":1}})"},
                         Case{"tadp.vocabulary", R"([1])"}, Case{"tadp.notes", R"({"a":{}})"}, Case{"tadp.task", R"({"name":"segmentation","head_width":0})"}}) {
     auto m = td::to_metadata(example());
     m[c.key] = c.value;
@@ -143,4 +160,79 @@ TEST_CASE("a file for another model is refused with numbers") {
   auto const classes = error_of([&] { td::require_model<ModelOf<Street, 3, td::Caption>>(d, "f"); });
   CHECK(classes.where().expected == "3");
   CHECK(classes.where().found == "2");
+}
+
+TEST_CASE("several heads return as they were written, and a file of labels keeps its form") {
+  auto const d = several();
+  auto const m = td::to_metadata(d);
+  CHECK(m.at("tadp.version") == "1.2");
+  CHECK(td::description_of(m, "f") == d);
+  CHECK(d.task == "perception");  // what a program of 1.1 reads, and refuses
+  CHECK(td::heads_of(d).size() == 3);
+  auto looks = example();
+  looks.stretch = looks.flip = true, looks.shifts = 2;
+  CHECK(td::description_of(td::to_metadata(looks), "f") == looks);
+  CHECK(td::to_metadata(looks).at("tadp.version") == "1.2");
+  auto const boxes = td::find_head(td::description_of(m, "f"), "detection");
+  REQUIRE(boxes);
+  CHECK(boxes->classes.size() == 3);
+  CHECK(boxes->detection.stride == 4);
+  CHECK(boxes->detection.proposals == 50);
+  CHECK(td::find_head(d, "depth")->depth.max_depth == 80.0F);
+  CHECK_FALSE(td::find_head(d, "normals"));
+
+  auto const plain = several({labels_head()});
+  CHECK(plain == example());
+  CHECK_FALSE(td::to_metadata(plain).contains("tadp.heads"));
+  CHECK(td::heads_of(plain) == std::vector{labels_head()});
+  auto const depth = several({td::describe_head<Metres>()});
+  CHECK(depth.task == "depth");
+  CHECK(td::description_of(td::to_metadata(depth), "f") == depth);
+  auto diffusion = example();
+  diffusion.task = "diffusion";
+  CHECK(td::heads_of(diffusion).empty());
+  CHECK(error_of([] { several({}); }).code() == td::Errc::argument);
+  CHECK(error_of([] { several({labels_head(), labels_head()}); }).where().found == "segmentation");
+}
+
+TEST_CASE("damaged heads say where") {
+  auto const refused = [](std::string const& text) {
+    auto m = td::to_metadata(several());
+    m["tadp.heads"] = text;
+    auto const e = error_of([&] { td::description_of(m, "f"); });
+    CHECK(e.where().key.starts_with("tadp.heads"));
+    return e.code();
+  };
+  for (char const* bad : {"[]", "{}", "null", "[3]", R"([{"task":"depth","width":16,"classes":[]}])", R"([{"task":"depth","width":0,"classes":[],"depth":{}}])",
+                          R"([{"task":"depth","width":16,"classes":[],"depth":{"filters":8,"deconvs":3,"kernel":2,"max_depth":0}}])",
+                          R"([{"task":"depth","width":16,"classes":[],"depth":{"filters":8,"deconvs":3,"kernel":2.5,"max_depth":1}}])",
+                          R"([{"task":"detection","width":16,"classes":[],"detection":{"representation":1,"stride":4,"anchor_sizes":[1,2,3],"best_of_level":1,"proposals":1,"detections":1}}])",
+                          R"([{"task":"a","width":1,"classes":[]},{"task":"a","width":1,"classes":[]}])", R"([{"task":"a","width":1}])", R"([{"task":"a","width":1,"classes":[{"name":"b"}]}])"}) {
+    CAPTURE(bad);
+    CHECK(refused(bad) == td::Errc::format);
+  }
+  std::string many = "[", classes = R"([{"task":"a","width":1,"classes":[)";
+  for (int i = 0; i < 17; ++i) many.append(i == 0 ? "" : ",").append(R"({"task":")" + std::to_string(i) + R"(","width":1,"classes":[]})");
+  for (int i = 0; i < 5000; ++i) classes.append(i == 0 ? "" : ",").append(R"({"name":"a","colour":[0,0,0]})");
+  CHECK(refused(many + "]") == td::Errc::limit);
+  CHECK(refused(classes + "]}]") == td::Errc::limit);
+}
+
+TEST_CASE("a file of several heads is compared head by head") {
+  td::require_model<All>(several(), "f");
+  td::require_model<Several<td::Head<Metres>>>(several(), "f");  // some of the file's heads
+  td::require_model<Several<td::Head<Metres>>>(several({td::describe_head<Metres>()}), "f");
+  auto const lacks = error_of([] { td::require_model<All>(several({labels_head(), boxes_head()}), "m.safetensors"); });
+  CHECK(lacks.code() == td::Errc::shape);
+  CHECK(lacks.where().expected == "depth");
+  CHECK(lacks.where().found == "segmentation + detection");
+  auto farther = td::describe_head<Metres>();
+  farther.depth.max_depth = 10.0F;
+  auto const metres = error_of([&] { td::require_model<All>(several({labels_head(), farther, boxes_head()}), "f"); });
+  CHECK(metres.where().key == "depth.max_depth");
+  CHECK(metres.where().expected == "80.0");
+  auto coarser = boxes_head();
+  coarser.detection.stride = 8;
+  CHECK(error_of([&] { td::require_model<All>(several({labels_head(), td::describe_head<Metres>(), coarser}), "f"); }).where().key == "detection.stride");
+  CHECK(error_of([&] { td::require_model<Several<td::Head<Metres>>>(example(), "f"); }).where().key == "depth.task");
 }

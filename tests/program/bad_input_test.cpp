@@ -43,6 +43,8 @@ TEST_CASE("a command line that makes no sense") {
                          Row{"segment " + p.at("street.png") + " --out " + p.at("out") + " --device cuda", {"cuda", "expected: cpu"}},
                          Row{"segment " + p.at("street.png") + " --out " + p.at("out") + " --device gpu9", {"unknown device", "found: gpu9"}},
                          Row{"segment " + p.at("street.png") + " " + p.at("street.png") + " --out " + p.at("out"), {"two pictures", "street.png"}},
+                         Row{"detect x.png --out d --threshold 2", {"--threshold"}}, Row{"depth --out d", {"picture"}}, Row{"perceive x.png", {"--out"}},
+                         Row{"evaluate --data x --task pose", {"--task", "depth"}}, Row{"evaluate --data x --max-depth -1", {"--max-depth"}},
                          Row{"evaluate --data " + p.at("x") + " --prompt maybe", {"--prompt", "maybe"}}, Row{"train", {"--data"}}}) {
     auto const outcome = run(p.folder, row.arguments);
     CAPTURE(row.arguments);
@@ -57,7 +59,7 @@ TEST_CASE("a command line that makes no sense") {
 TEST_CASE("help and version") {
   if (skipped()) return;
   Place const p;
-  for (char const* const command : {"segment", "render", "train", "train street", "evaluate", "features", "sample", "reconstruct", "explain", "caption", "convert", "tokenize", "inspect", "verify", "devices"}) {
+  for (char const* const command : {"segment", "depth", "detect", "perceive", "render", "train", "train street", "train street-heads", "evaluate", "features", "sample", "reconstruct", "explain", "caption", "convert", "tokenize", "inspect", "verify", "devices"}) {
     auto const outcome = run(p.folder, std::string(command) + " --help");
     CAPTURE(command);
     CHECK(outcome.status == 0);
@@ -211,6 +213,78 @@ TEST_CASE("models that do not fit") {
     CHECK(outcome.status == 3);
     CHECK(outcome.says("9.0"));
   }
+}
+
+TEST_CASE("heads that a model does not have, and options of other tasks") {
+  if (skipped()) return;
+  Place const p(true);
+  test_models::write_perception(p.folder / "all.safetensors");
+  auto far = tadp::street_depth_head();
+  far.depth.max_depth = 10.0F;
+  auto const metadata_of = [](std::vector<tadp::HeadDescription> heads) { return tadp::to_metadata(test_models::street_description(std::move(heads))); };
+  std::vector<float> const one(1);
+  auto const write = [&](char const* name, std::map<std::string, std::string> const& metadata) {
+    tadp::write_safetensors(p.folder / name, std::vector<tadp::TensorToWrite>{{.name = "x", .dtype = tadp::Dtype::F32, .shape = {1}, .values = one}}, metadata);
+  };
+  write("far.safetensors", metadata_of({far}));
+  write("two.safetensors", metadata_of({tadp::street_labels_head(), tadp::street_depth_head()}));
+  write("normals.safetensors", metadata_of({{.task = "normals", .classes = {}}}));
+  auto damaged = metadata_of({tadp::street_depth_head()});
+  damaged["tadp.heads"] = R"([{"task":"depth","width":32,"classes":[],"depth":{}}])";
+  write("damaged.safetensors", damaged);
+  std::string const picture = " " + p.at("street.png") + " --threads 1 --out " + p.at("out") + " --model ", data = " --threads 1 --data " + p.at("x") + " --model ";
+  struct Row {
+    std::string arguments;
+    int status;
+    std::vector<std::string> says;
+  };
+  for (Row const& row : {Row{"depth" + picture + p.at("model.safetensors"), 3, {"no head for this task", "expected: depth", "found: segmentation"}},
+                         Row{"detect" + picture + p.at("model.safetensors"), 3, {"expected: detection"}},
+                         Row{"segment" + picture + p.at("far.safetensors"), 3, {"expected: segmentation", "found: depth"}},
+                         Row{"depth" + picture + p.at("far.safetensors"), 3, {"far.safetensors", "depth.max_depth", "expected: 80.0", "found: 10.0"}},
+                         Row{"perceive" + picture + p.at("two.safetensors"), 3, {"does not have", "depth + detection + segmentation", "found: depth + segmentation"}},
+                         Row{"perceive" + picture + p.at("normals.safetensors"), 3, {"does not have", "found: normals"}},
+                         Row{"depth" + picture + p.at("damaged.safetensors"), 3, {"tadp.heads", "filters"}},
+                         Row{"evaluate" + data + p.at("all.safetensors"), 2, {"several heads", "--task", "segmentation, depth, detection"}},
+                         Row{"evaluate --task depth" + data + p.at("model.safetensors"), 3, {"no head for this task", "found: segmentation"}},
+                         Row{"evaluate --eigen" + data + p.at("model.safetensors"), 2, {"--eigen", "expected: depth"}},
+                         Row{"evaluate --task depth --split all" + data + p.at("all.safetensors"), 2, {"--split", "expected: detection"}},
+                         Row{"evaluate --task depth --min-depth 5 --max-depth 2" + data + p.at("all.safetensors"), 2, {"caps", "5.0"}}}) {
+    auto const outcome = run(p.folder, row.arguments);
+    CAPTURE(row.arguments);
+    CAPTURE(outcome.err);
+    CHECK(outcome.status == row.status);
+    for (auto const& part : row.says) CHECK(outcome.says(part));
+  }
+  CHECK(std::filesystem::is_empty(p.folder / "out"));
+}
+
+TEST_CASE("folders of depth and of boxes that are not whole") {
+  if (skipped()) return;
+  Place const p;
+  test_models::write_perception(p.folder / "all.safetensors");
+  REQUIRE(run(p.folder, "render --out " + p.at("scenes") + " --count 2 --seed 5 --size 80x64 --quiet").status == 0);
+  auto const evaluate = [&](std::string const& rest) { return run(p.folder, "evaluate --data " + p.at("scenes") + " --model " + p.at("all.safetensors") + " --prompt 'fixed:a street photo' --threads 1 " + rest); };
+  CHECK(evaluate("--task depth --eigen").says("rectangle"));  // the pictures are smaller
+  CHECK(evaluate("--task depth --list absent.txt").status == 3);
+  CHECK(evaluate("--task detection --split absent").says("absent.txt"));
+  std::filesystem::remove(p.folder / "scenes" / "depth" / "street-000006.png");
+  auto const missing = evaluate("--task depth");
+  CHECK(missing.status == 3);
+  CHECK(missing.says("1 depth files missing"));
+  auto const rest = evaluate("--task depth --incomplete --json");
+  CHECK(rest.status == 0);
+  CHECK(rest.says("is not used"));
+  CHECK(rest.json()["pictures"] == 1);
+  std::string annotation = text_of(p.folder / "scenes" / "Annotations" / "street-000005.xml");
+  REQUIRE(annotation.find("<name>") != std::string::npos);
+  annotation.replace(annotation.find("<name>"), 6, "<name>flying ");
+  write_text(p.folder / "scenes" / "Annotations" / "street-000005.xml", annotation);
+  auto const other = evaluate("--task detection");
+  CHECK(other.status == 3);
+  CHECK(other.says("1 objects of an unknown class"));
+  CHECK(other.says("flying"));
+  CHECK(evaluate("--task detection --incomplete").status == 0);
 }
 
 TEST_CASE("places for results that cannot be written") {

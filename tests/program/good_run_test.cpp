@@ -3,7 +3,10 @@
 #include "models.hpp"
 #include "run_program.hpp"
 
+#include "tadp/data/depth_image.hpp"
 #include "tadp/io/image.hpp"
+#include "tadp/runs/depth_metrics.hpp"
+#include "tadp/runs/detection_metrics.hpp"
 
 using run_program::program;
 using run_program::run;
@@ -76,6 +79,131 @@ TEST_CASE("render, segment, evaluate, inspect and features") {
   REQUIRE(file.find("pyramid.1") != nullptr);
   CHECK(file.find("pyramid.1")->shape == std::vector<std::uint64_t>{1, 64 + 77, 4, 8});
   CHECK(file.find("map.level2")->shape == std::vector<std::uint64_t>{1, 77, 4, 8});
+}
+
+namespace {
+
+/// Two small scenes in a folder, and the answers of the three heads to them.
+struct Scenes {
+  scratch::Folder folder{};
+  std::string model = "TADP_MODEL=" + quoted(folder / "model.safetensors");
+
+  Scenes() {
+    test_models::write_perception(folder / "model.safetensors");
+    REQUIRE(run(folder, "render --out " + quoted(folder / "scenes") + " --count 2 --seed 5 --size 80x64 --quiet").status == 0);
+  }
+  std::string pictures() const { return quoted(picture(0)) + " " + quoted(picture(1)); }
+  std::filesystem::path picture(int i) const { return folder / "scenes" / "images" / (stem(i) + ".png"); }
+  static std::string stem(int i) { return "street-00000" + std::to_string(5 + i); }
+  static tadp::StreetScene truth(int i) { return tadp::render_street(static_cast<std::uint64_t>(5 + i), {.width = 80, .height = 64}); }
+  nlohmann::json ask(std::string const& arguments) const {
+    auto const outcome = run(folder, arguments + " --json --threads 1", model);
+    CAPTURE(outcome.err);
+    REQUIRE(outcome.status == 0);
+    return outcome.json();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("depth: the files hold the same metres, and the score is that of these files") {
+  if (skipped()) return;
+  Scenes const s;
+  auto const told = s.ask("depth " + s.pictures() + " --caption 'a road, a zeppelin and cars' --out " + quoted(s.folder / "out"));
+  tadp::DepthScore score({.max_depth = 80.0F});
+  for (int i = 0; i < 2; ++i) {
+    auto const one = told["pictures"][static_cast<std::size_t>(i)];
+    auto const metres = tadp::read_depth(one["files"]["npy"].get<std::string>()), rounded = tadp::read_depth(one["files"]["png"].get<std::string>());
+    REQUIRE(metres.width == 80);
+    REQUIRE(metres.height == 64);
+    for (std::size_t k = 0; k < metres.metres.size(); k += 37) CHECK(rounded.metres[k] == doctest::Approx(std::min(metres.metres[k], 65.535F)).epsilon(0.001));
+    CHECK(one["metres"]["least"].get<float>() == *std::min_element(metres.metres.begin(), metres.metres.end()));
+    CHECK(one["unknown_words"] == nlohmann::json{"zeppelin"});
+    CHECK(tadp::read_image(one["files"]["colours"].get<std::string>()).width >= 480);
+    CHECK(nlohmann::json::parse(run_program::text_of(s.folder / "out" / (Scenes::stem(i) + ".depth.json"))) == one);
+    score.add(metres, tadp::read_depth(s.folder / "scenes" / "depth" / (Scenes::stem(i) + ".png")));
+  }
+  auto const scored = s.ask("evaluate --task depth --data " + quoted(s.folder / "scenes") + " --prompt 'fixed:a road, a zeppelin and cars'");
+  CHECK(scored["pictures"] == 2);
+  CHECK(scored["pixels"] == score.pixels());
+  auto const measures = score.measures();
+  for (auto const& field : tadp::DepthMeasures::fields()) CHECK(scored["measures"][std::string(field.name)].get<double>() == doctest::Approx(measures.*field.value));
+}
+
+TEST_CASE("boxes: a threshold leaves out the rest, and the score is that of all of them") {
+  if (skipped()) return;
+  Scenes const s;
+  std::string const asked = "detect " + s.pictures() + " --out " + quoted(s.folder / "out");
+  auto const all = s.ask(asked + " --threshold 0"), some = s.ask(asked + " --threshold 0.21");
+  tadp::DetectionScore score(5);
+  for (int i = 0; i < 2; ++i) {
+    auto const at = static_cast<std::size_t>(i);
+    auto const& objects = all["pictures"][at]["objects"];
+    std::vector<tadp::Detected> found;
+    std::size_t sure = 0;
+    for (auto const& o : objects) {
+      auto const b = o["box"].get<std::array<float, 4>>();
+      found.push_back({{b[0], b[1], b[2], b[3]}, o["label"].get<int>(), o["score"].get<float>()});
+      sure += found.back().score >= 0.21F ? 1 : 0;
+      CHECK(o["class"] == std::string(tadp::street_object_names()[static_cast<std::size_t>(found.back().label - 1)]));
+      CHECK(b[0] >= 0.0F);
+      CHECK(b[2] <= 80.0F);
+      CHECK(b[3] <= 64.0F);
+    }
+    CHECK(!found.empty());
+    auto const& kept = some["pictures"][at];
+    CHECK(kept["objects"].size() == sure);
+    CHECK(kept["below_threshold"] == found.size() - sure);
+    CHECK(tadp::read_image(kept["files"]["boxes"].get<std::string>()).width >= 480);
+    auto truths = tadp::true_boxes(Scenes::truth(i));
+    for (auto& t : truths) t.box.x1 += 1.0F, t.box.y1 += 1.0F;  // the file counts pixels from 1, and its last ones belong to the box
+    score.add(found, truths);
+  }
+  auto const scored = s.ask("evaluate --task detection --data " + quoted(s.folder / "scenes") + " --split all --prompt 'fixed:a street photo'");
+  CHECK(scored["classes"].size() == 4);
+  for (int c = 1; c <= 4; ++c) {
+    auto const& row = scored["classes"][static_cast<std::size_t>(c - 1)];
+    CHECK(row["objects"] == score.truths(c));
+    CHECK(row["detections"] == score.detections(c));
+    if (score.truths(c) > 0) CHECK(row["ap50_area"].get<double>() == doctest::Approx(score.ap_area(c)));
+    if (score.truths(c) > 0) CHECK(row["ap50_eleven"].get<double>() == doctest::Approx(score.ap_eleven(c)));
+  }
+}
+
+TEST_CASE("perceive: one sheet and one report with what each head alone says") {
+  if (skipped()) return;
+  Scenes const s;
+  std::string const rest = " " + quoted(s.picture(0)) + " --out ";
+  auto const seen = s.ask("perceive" + rest + quoted(s.folder / "all") + " --threshold 0.1")["pictures"][0];
+  auto const labels = s.ask("segment" + rest + quoted(s.folder / "out"))["pictures"][0], metres = s.ask("depth" + rest + quoted(s.folder / "out"))["pictures"][0],
+             boxes = s.ask("detect" + rest + quoted(s.folder / "out") + " --threshold 0.1")["pictures"][0];
+  CHECK(seen["classes"] == labels["classes"]);
+  CHECK(seen["metres"] == metres["metres"]);
+  CHECK(seen["objects"] == boxes["objects"]);
+  CHECK(tadp::read_labels(seen["files"]["labels"].get<std::string>()).labels == tadp::read_labels(labels["files"]["labels"].get<std::string>()).labels);
+  CHECK(run_program::text_of(seen["files"]["depth_npy"].get<std::string>()) == run_program::text_of(metres["files"]["npy"].get<std::string>()));
+  CHECK(seen["attention"].size() == labels["files"]["attention"].size());
+  CHECK(tadp::read_image(seen["files"]["sheet"].get<std::string>()).width >= 1280);
+  auto const quiet = run(s.folder, "perceive" + rest + quoted(s.folder / "all") + " --quiet --threads 1", s.model);
+  CHECK(quiet.status == 0);
+  CHECK(quiet.out.empty());
+  CHECK(quiet.err.empty());
+}
+
+TEST_CASE("a file of one head serves its command, and perceive") {
+  if (skipped()) return;
+  Scenes const s;
+  test_models::write_depth(s.folder / "depth.safetensors");
+  test_models::write_detection(s.folder / "boxes.safetensors");
+  auto const arguments = [&](char const* model) { return " " + quoted(s.picture(0)) + " --out " + quoted(s.folder / "one") + " --model " + quoted(s.folder / model); };
+  // By rule, weights depend on their names alone: a head in company is the same head.
+  auto const rest = " " + quoted(s.picture(0)) + " --out " + quoted(s.folder / "out");
+  CHECK(s.ask("depth" + arguments("depth.safetensors"))["pictures"][0]["metres"] == s.ask("depth" + rest)["pictures"][0]["metres"]);
+  CHECK(s.ask("detect" + arguments("boxes.safetensors") + " --threshold 0")["pictures"][0]["objects"] == s.ask("detect" + rest + " --threshold 0")["pictures"][0]["objects"]);
+  auto const seen = s.ask("perceive" + arguments("depth.safetensors"))["pictures"][0];
+  CHECK(seen.contains("metres"));
+  CHECK_FALSE(seen.contains("objects"));
+  CHECK(s.ask("evaluate --data " + quoted(s.folder / "scenes") + " --model " + quoted(s.folder / "depth.safetensors"))["task"] == "depth");
 }
 
 TEST_CASE("a model that makes no numbers is flagged") {

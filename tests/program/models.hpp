@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Model files for tests of the program: the tiny stack with weights by rule, whole or damaged on purpose.
+// Model files for tests of the program, with weights by rule: the tiny stack with labels, whole or damaged on purpose, and
+// the street stack with heads of depth, boxes, or all three.
 #pragma once
 
 #include "tadp/data/street.hpp"
@@ -8,6 +9,8 @@
 #include "tadp/io/weights.hpp"
 #include "tadp/kernels/cpu.hpp"
 #include "tadp/model.hpp"
+#include "tadp/runs/described_model.hpp"
+#include "tadp/runs/street_heads.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -46,5 +49,27 @@ inline void write_tiny(std::filesystem::path const& path, tadp::ModelDescription
   tadp::write_safetensors(path, tensors, tadp::to_metadata(description));
   std::filesystem::remove(whole);
 }
+
+/// The street stack with these heads, at a window that tests can afford.
+inline tadp::ModelDescription street_description(std::vector<tadp::HeadDescription> heads) {
+  auto d = tadp::describe<tadp::StreetPerception>();
+  d.window = {64, 64};
+  d.vocabulary = tadp::street_vocabulary();
+  d.default_caption = "a street photo";
+  tadp::set_heads(d, std::move(heads));
+  return d;
+}
+template <class Model>
+void write_street(std::filesystem::path const& path, tadp::ModelDescription const& description) {
+  Model const model(tadp::sizes_of<Model>(description, path.string()));
+  tadp::Weights<tadp::Cpu> weights(tadp::Cpu(1), model.parameters());
+  tadp::fill_by_hash(weights, 0);
+  tadp::save_weights(weights, path, tadp::Dtype::F16, tadp::to_metadata(description));
+}
+inline void write_perception(std::filesystem::path const& path) {
+  write_street<tadp::StreetPerception>(path, street_description({tadp::street_labels_head(), tadp::street_depth_head(), tadp::street_detection_head()}));
+}
+inline void write_depth(std::filesystem::path const& path) { write_street<tadp::StreetDepth>(path, street_description({tadp::street_depth_head()})); }
+inline void write_detection(std::filesystem::path const& path) { write_street<tadp::StreetDetection>(path, street_description({tadp::street_detection_head()})); }
 
 }  // namespace test_models

@@ -54,6 +54,12 @@ class Reader {
     if (!value_.is_array()) fail("an array", value_);
     for (auto const& one : value_) visit(Reader(one, path_, file_));
   }
+  /// Error(limit) where an array has more elements.
+  void require_at_most(std::size_t most, char const* what) const {
+    if (value_.is_array() && value_.size() > most)
+      throw Error(Errc::limit, std::string("the model's description has too many ") + what,
+                  {.file = file_, .key = path_, .expected = "at most " + std::to_string(most), .found = std::to_string(value_.size())});
+  }
   bool has(char const* name) const { return value_.is_object() && value_.contains(name); }
   void read(char const* name, std::string& out) const { out = text(member(name)); }
   void read(char const* name, std::string& out, std::initializer_list<std::string_view> allowed) const {
@@ -199,11 +205,11 @@ inline std::string joined(std::vector<std::string> const& names) {
   return all.empty() ? "none" : all;
 }
 
-/// The parts of the prompt decide the channels of the head: the same set, a modifier aside, which has no tokens.
+/// The parts of the prompt decide the channels of the head: the same set, but for those that have no tokens.
 inline void require_parts(std::vector<std::string> described, std::vector<std::string> program, std::string const& file) {
   auto const expected = joined(program), found = joined(described);
   for (auto* parts : {&described, &program}) {
-    std::erase(*parts, "modifier");
+    for (char const* const part : {"modifier", "learned_token", "personalised"}) std::erase(*parts, part);
     std::sort(parts->begin(), parts->end());
   }
   if (described != program)

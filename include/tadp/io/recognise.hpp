@@ -125,6 +125,9 @@ inline ModelDescription describe_model(ModelSource const& model, DescriptionHint
   for (std::size_t i = 0; i < d.classes.size(); ++i) d.classes[i].name = "class " + std::to_string(i);
   // Cityscapes and detection were trained on ImageNet's normalisation, all others on [-1, 1].
   if (d.task == "detection" || (d.task == "segmentation" && classes == 19)) d.normalisation = Normalisation::imagenet();
+  // Each program's own way of looking at a picture (spec 5.3).
+  d.stretch = d.task == "detection" || d.task == "segmentation_voc";
+  if (d.task == "depth") d.window = {480, 480}, d.fit = {640, 480}, d.shifts = 2, d.flip = true;
   if (d.task == "segmentation") {
     d.stride = 341;
     if (classes == 19) d.fit = {1024, 512};

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a session over pictures with labels and counts how well it does; and what a stride alone would allow.
+// Runs a session over pictures with labels, depth or boxes and counts how well it does; and what a stride alone would allow.
 // A source is anything with size() and operator[] that gives a Sample.
 #pragma once
 
 #include "tadp/exec/control.hpp"
+#include "tadp/runs/depth_metrics.hpp"
+#include "tadp/runs/detection_metrics.hpp"
 #include "tadp/runs/metrics.hpp"
 #include "tadp/runs/prompt_rule.hpp"
 
@@ -13,35 +15,74 @@
 
 namespace tadp {
 
-struct Evaluation {
-  SegmentationScore score;
+/// How a run over a source went, whatever it counted.
+struct EvaluationRun {
   std::size_t pictures = 0;
   double seconds = 0.0;                     ///< in the session, without reading files
   std::string prompt{};                     ///< the rule's name
   std::vector<std::string> unknown_words{}; ///< of the prompts, each once, in order; the model did not read them
   std::size_t truncated = 0;                ///< prompts that were longer than the text encoder reads
 };
+struct Evaluation : EvaluationRun {
+  SegmentationScore score;
+};
+struct DepthEvaluation : EvaluationRun {
+  DepthScore score;
+};
+struct DetectionEvaluation : EvaluationRun {
+  DetectionScore score;
+};
+
+namespace evaluator_detail {
+
+/// Calls count(sample, look(picture, prompt, control)) for every sample.
+template <class SessionType, class Source, class Look, class Count>
+void run_over(EvaluationRun& run, SessionType& session, Source& source, PromptRule const& rule, Control const& control, Look const& look, Count const& count) {
+  using Clock = std::chrono::steady_clock;
+  run.prompt = rule.name;
+  for (std::size_t i = 0; i < source.size(); ++i) {
+    Sample const& sample = source[i];
+    Prompt const prompt = rule.prompt(sample);
+    auto const begin = Clock::now();
+    auto const answer = look(PictureView(sample.picture), prompt, Control{.stop = control.stop});
+    run.seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+    for (std::string const& word : session.tokens().unknown)
+      if (std::find(run.unknown_words.begin(), run.unknown_words.end(), word) == run.unknown_words.end()) run.unknown_words.push_back(word);
+    run.truncated += session.tokens().truncated ? 1 : 0;
+    count(sample, answer);
+    ++run.pictures;
+    control.step(i + 1, source.size());
+  }
+}
+
+}  // namespace evaluator_detail
 
 /// Labels every picture of a source and scores it. progress: pictures done of all. Errors of source and session;
 /// Error(cancelled) on request.
 template <class SessionType, class Source>
 Evaluation evaluate(SessionType& session, Source& source, PromptRule const& rule, Control const& control = {}) {
-  using Clock = std::chrono::steady_clock;
-  Evaluation result{SegmentationScore(static_cast<int>(session.classes()))};
-  result.prompt = rule.name;
-  for (std::size_t i = 0; i < source.size(); ++i) {
-    Sample const& sample = source[i];
-    Prompt const prompt = rule.prompt(sample);
-    auto const begin = Clock::now();
-    LabelMap const labels = session(PictureView(sample.picture), prompt, Control{.stop = control.stop});
-    result.seconds += std::chrono::duration<double>(Clock::now() - begin).count();
-    for (std::string const& word : session.tokens().unknown)
-      if (std::find(result.unknown_words.begin(), result.unknown_words.end(), word) == result.unknown_words.end()) result.unknown_words.push_back(word);
-    result.truncated += session.tokens().truncated ? 1 : 0;
-    result.score.add(labels, sample.labels);
-    ++result.pictures;
-    control.step(i + 1, source.size());
-  }
+  Evaluation result{{}, SegmentationScore(static_cast<int>(session.classes()))};
+  evaluator_detail::run_over(
+      result, session, source, rule, control, [&](auto const&... asked) { return session(asked...); },
+      [&](Sample const& sample, LabelMap const& labels) { result.score.add(labels, sample.labels); });
+  return result;
+}
+/// The same for metres, by a protocol; Error(shape) where its rectangle does not lie inside of a picture.
+template <class SessionType, class Source>
+DepthEvaluation evaluate_depth(SessionType& session, Source& source, PromptRule const& rule, DepthProtocol const& protocol = {}, Control const& control = {}) {
+  DepthEvaluation result{{}, DepthScore(protocol)};
+  evaluator_detail::run_over(
+      result, session, source, rule, control, [&](auto const&... asked) { return session.depth(asked...); },
+      [&](Sample const& sample, DepthMap const& metres) { result.score.add(metres, sample.depth); });
+  return result;
+}
+/// The same for boxes. The score says which classes, overlaps and rules; what it has counted before stays in it.
+template <class SessionType, class Source>
+DetectionEvaluation evaluate_detection(SessionType& session, Source& source, PromptRule const& rule, DetectionScore score, Control const& control = {}) {
+  DetectionEvaluation result{{}, std::move(score)};
+  evaluator_detail::run_over(
+      result, session, source, rule, control, [&](auto const&... asked) { return session.detect(asked...); },
+      [&](Sample const& sample, DetectionResult const& found) { result.score.add(found, sample.boxes); });
   return result;
 }
 

@@ -6,11 +6,11 @@
 #include "tadp/core/picture.hpp"
 #include "tadp/diffusion/backbone.hpp"
 #include "tadp/exec/control.hpp"
+#include "tadp/exec/session_device.hpp"
 #include "tadp/text/tokens.hpp"
 #include "tadp/train/noise_schedule.hpp"
 
 #include <algorithm>
-#include <concepts>
 
 namespace tadp {
 
@@ -34,7 +34,7 @@ class Sampler {
 
   /// Plans every pass. Error(argument) where an option does not fit.
   Sampler(Backbone const& backbone, Decoder const& decoder, std::shared_ptr<Weights<Device> const> weights, SamplerOptions options)
-      : weights_(std::move(weights)), options_(checked(options)), device_(device_of(options)), guided_(options.guidance != 1.0F), alphas_(alphas_cumprod()),
+      : weights_(std::move(weights)), options_(checked(options)), device_(session_device(weights_->device(), options.threads)), guided_(options.guidance != 1.0F), alphas_(alphas_cumprod()),
         time_plan_(device_, &weights_->list(), weights_->flat()), text_plan_(device_, &weights_->list(), weights_->flat()), unet_plan_(device_, &weights_->list(), weights_->flat()),
         decoder_plan_(device_, &weights_->list(), weights_->flat()), ids_(device_, Shape<1>{{texts() * text_config.length}}), text_of_(device_, Shape<1>{{pictures()}}) {
     plan(backbone, decoder);
@@ -108,12 +108,6 @@ class Sampler {
     require(o.threads >= 1, "threads", "at least 1", o.threads);
     require(o.steps >= 1 && o.steps <= 999, "steps", "1 to 999", o.steps);
     return o;
-  }
-  static Device device_of(SamplerOptions const& o) {
-    if constexpr (std::constructible_from<Device, int>)
-      return Device(o.threads);
-    else
-      return Device{};
   }
   index_t texts() const { return options_.batch + (guided_ ? 1 : 0); }
   index_t pictures() const { return index_t{options_.batch} * (guided_ ? 2 : 1); }
