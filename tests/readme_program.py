@@ -18,7 +18,8 @@ def main():
     if not shown or shown[1].strip() != compiled.strip():
         problems.append("the first program of README.md is not examples/segment_picture.cpp")
     for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
-        for link in re.findall(r"\[[^\]\n]+\]\(([^)#\s]+)", page.read_text()):
+        prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+        for link in re.findall(r"\[[^\]\n]+\]\(([^)#\s]+)", prose):
             if "://" not in link and not (page.parent / link).exists():
                 problems.append(f"{page.relative_to(root)}: there is no {link}")
     struct_names = re.findall(r"^struct (\w+)", (root / "include/tadp/core/require.hpp").read_text(), re.MULTILINE)

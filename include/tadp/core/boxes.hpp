@@ -18,8 +18,13 @@ struct Box {
   friend constexpr bool operator==(Box const&, Box const&) = default;
 };
 
-/// a * b as one rounding of its own: a compiler that fuses it with a sum would decide ties otherwise than torchvision.
-inline float product_of(float a, float b) { return static_cast<float>(static_cast<double>(a) * static_cast<double>(b)); }
+/// a * b as one rounding of its own: a compiler that fuses it with a sum would decide ties otherwise than torchvision, and
+/// two loops over the same boxes differently from each other.
+inline float product_of(float a, float b) {
+  float product = a * b;
+  asm("" : "+m"(product));  // what stands in memory is rounded; a detour through double is not enough, GCC sees through it
+  return product;
+}
 inline float area_of(Box const& b) { return product_of(b.x2 - b.x1, b.y2 - b.y1); }
 /// Intersection over union; 0 where the union has no area.
 inline float overlap_of(Box const& a, float area_a, Box const& b, float area_b) {

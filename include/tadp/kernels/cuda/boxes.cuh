@@ -14,7 +14,15 @@ TADP_DEVICE inline float smaller(float a, float b) { return b < a ? b : a; }
 TADP_DEVICE inline float larger(float a, float b) { return a < b ? b : a; }
 
 /// a * b as one rounding of its own.
-TADP_DEVICE inline float rounded_product(float a, float b) { return static_cast<float>(static_cast<double>(a) * static_cast<double>(b)); }
+TADP_DEVICE inline float rounded_product(float a, float b) {
+#if defined(__CUDA_ARCH__)
+  return __fmul_rn(a, b);
+#else
+  float product = a * b;
+  asm("" : "+m"(product));  // as core/boxes.hpp
+  return product;
+#endif
+}
 TADP_DEVICE inline float area(Box const& b) { return rounded_product(b.x2 - b.x1, b.y2 - b.y1); }
 TADP_DEVICE inline float overlap(Box const& a, float area_a, Box const& b, float area_b) {
   float const w = larger(0.0F, smaller(a.x2, b.x2) - larger(a.x1, b.x1)), h = larger(0.0F, smaller(a.y2, b.y2) - larger(a.y1, b.y1));
