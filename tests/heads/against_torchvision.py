@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Detection beside torchvision: every operation, and the whole head with losses and gradients, on random inputs.
 
-    g++ -std=c++20 -O2 -march=native -Iinclude -isystem /usr/include/eigen3 -pthread tests/heads/detection_tool.cpp -o /tmp/detection_tool
+    g++ -std=c++20 -O2 -march=native -Iinclude -pthread tests/heads/detection_tool.cpp -o /tmp/detection_tool
     python tests/heads/against_torchvision.py /tmp/detection_tool [--inputs 100] [--seed N]
 
 Needs torch, torchvision, numpy, safetensors, and the numeric reference (../shared/reference, or --reference DIR) for its
