@@ -138,18 +138,26 @@ void compare(Blocks const& before, Call const& call) {
   }
 }
 
+/// What `compare` does, as a value: a trial takes another one for another device.
+struct OnProcessor {
+  template <class Call>
+  void operator()(Blocks const& before, Call const& call) const {
+    compare(before, call);
+  }
+};
+
 /// forward(device, in, out).
-template <class Forward>
-void forward_agrees(Dice& dice, Trial const& t, Forward const& forward) {
+template <class Forward, class Compare = OnProcessor>
+void forward_agrees(Dice& dice, Trial const& t, Forward const& forward, Compare const& compared = {}) {
   INFO(t.what);
   Blocks out;
   for (FeatureShape const& s : t.out) out.push_back(block(dice, s, 1.0F, !t.contiguous_out));
-  compare(out, [&]<class Device>(Device& device, std::vector<Features<Device>> const& targets) { forward(device, reads<Device>(t.in), targets); });
+  compared(out, [&]<class Device>(Device& device, std::vector<Features<Device>> const& targets) { forward(device, reads<Device>(t.in), targets); });
 }
 
 /// backward(device, in, out, d_out, d_in): adds to every d_in that is not empty.
-template <class Forward, class Backward>
-void backward_agrees(Dice& dice, Trial const& t, Forward const& forward, Backward const& backward) {
+template <class Forward, class Backward, class Compare = OnProcessor>
+void backward_agrees(Dice& dice, Trial const& t, Forward const& forward, Backward const& backward, Compare const& compared = {}) {
   INFO(t.what);
   plain::Device reference;
   Blocks out, d_out(t.out.size()), d_in(t.in.size());
@@ -159,7 +167,7 @@ void backward_agrees(Dice& dice, Trial const& t, Forward const& forward, Backwar
   bool const sparse = dice.integer(0, 2) == 0;  // now and then somebody wants no gradient
   for (std::size_t i : t.learns)
     if (!t.in[i].memory.empty() && !(sparse && dice.coin())) d_in[i] = block(dice, t.in[i].shape, 0.1F, t.in[i].shape.pixels() > 1);
-  compare(d_in, [&]<class Device>(Device& device, std::vector<Features<Device>> const& targets) {
+  compared(d_in, [&]<class Device>(Device& device, std::vector<Features<Device>> const& targets) {
     backward(device, reads<Device>(t.in), reads<Device>(out), reads<Device>(d_out), targets);
   });
 }

@@ -63,7 +63,7 @@ TEST_CASE("the kernel of attention neither overflows nor loses the largest of sc
   Attention a;
   Dice dice(132);
   Trial t{"large scores", {block(dice, {1, 1, 5, 9}, 40.0F), block(dice, {1, 1, 133, 9}, 40.0F), block(dice, {1, 1, 133, 9})}, {{1, 1, 5, 9}, {1, 1, 5, 1}}, {0, 1, 2}};
-  kernels_forward(dice, t, a.forward());
+  forward_agrees(dice, t, a.forward(), OnHostKernels{});
 }
 
 TEST_CASE("a head that is wider than the kernels is refused with a sentence") {

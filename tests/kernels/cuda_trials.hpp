@@ -30,29 +30,12 @@ void compare_kernels(Blocks const& before, Call const& call) {
   CHECK(same_bytes(actual, backwards));
 }
 
-template <class Forward>
-void kernels_forward(Dice& dice, Trial const& t, Forward const& forward) {
-  INFO(t.what);
-  Blocks out;
-  for (FeatureShape const& s : t.out) out.push_back(block(dice, s, 1.0F, !t.contiguous_out));
-  compare_kernels(out, [&]<class D>(D& device, std::vector<Features<D>> const& targets) { forward(device, reads<D>(t.in), targets); });
-}
-
-template <class Forward, class Backward>
-void kernels_backward(Dice& dice, Trial const& t, Forward const& forward, Backward const& backward) {
-  INFO(t.what);
-  plain::Device reference;
-  Blocks out, d_out(t.out.size()), d_in(t.in.size());
-  for (FeatureShape const& s : t.out) out.push_back(block(dice, s, 1.0F, !t.contiguous_out));
-  forward(reference, reads<plain::Device>(t.in), writes<plain::Device>(out));
-  for (std::size_t i : t.flows) d_out[i] = block(dice, t.out[i]);
-  bool const sparse = dice.integer(0, 2) == 0;  // now and then somebody wants no gradient
-  for (std::size_t i : t.learns)
-    if (!t.in[i].memory.empty() && !(sparse && dice.coin())) d_in[i] = block(dice, t.in[i].shape, 0.1F, t.in[i].shape.pixels() > 1);
-  compare_kernels(d_in, [&]<class D>(D& device, std::vector<Features<D>> const& targets) {
-    backward(device, reads<D>(t.in), reads<D>(out), reads<D>(d_out), targets);
-  });
-}
+struct OnHostKernels {
+  template <class Call>
+  void operator()(Blocks const& before, Call const& call) const {
+    compare_kernels(before, call);
+  }
+};
 
 inline constexpr int shapes = 50;  ///< trials of each kernel
 
@@ -60,15 +43,15 @@ inline constexpr int shapes = 50;  ///< trials of each kernel
 template <class Make, class Forward>
 void kernels_agree(std::uint64_t seed, Make const& make, Forward const& forward) {
   Dice dice(seed);
-  for (int i = 0; i < shapes; ++i) kernels_forward(dice, make(dice), forward);
+  for (int i = 0; i < shapes; ++i) forward_agrees(dice, make(dice), forward, OnHostKernels{});
 }
 template <class Make, class Forward, class Backward>
 void kernels_agree(std::uint64_t seed, Make const& make, Forward const& forward, Backward const& backward) {
   Dice dice(seed);
   for (int i = 0; i < shapes; ++i) {
     Trial const t = make(dice);
-    kernels_forward(dice, t, forward);
-    kernels_backward(dice, t, forward, backward);
+    forward_agrees(dice, t, forward, OnHostKernels{});
+    backward_agrees(dice, t, forward, backward, OnHostKernels{});
   }
 }
 
