@@ -25,6 +25,7 @@ void add_train(CLI::App& app, Command& command) {
   sub->add_option("--batch", o->batch, "windows a step")->capture_default_str()->check(CLI::Range(1, 1024))->type_name("N");
   sub->add_option("--crop", o->crop, "size of a training window in pixels")->capture_default_str()->type_name("HxW");
   sub->add_option("--fit", o->fit, "long and short side that pictures are brought to, or `none`; else the model's. The trained model says the same")->type_name("LxS|none");
+  sub->add_option("--optimizer", o->optimizer, "of matrices and convolutions; the rest is AdamW's. Muon gets farther in few steps")->capture_default_str()->check(CLI::IsMember({"adamw", "muon"}))->type_name("adamw|muon");
   sub->add_option("--rate", o->rate, "learning rate of the head, at half of which the UNet learns; else 4e-4, for depth 5e-4, with a frozen backbone 1e-3")->check(CLI::PositiveNumber)->type_name("X");
   sub->add_option("--seed", o->seed, "of every draw")->capture_default_str()->type_name("S");
   sub->add_flag("--no-augmentation", o->unchanged, "windows without mirror, scales and colours");

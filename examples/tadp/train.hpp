@@ -30,7 +30,7 @@ inline json training_json(tadp::TrainingProgress const& p) {
 }
 
 struct TrainDataOptions {
-  std::string task = "segmentation", data{}, model{}, out{}, prompt = "caption", captions{}, crop = "192x256", fit{}, freeze{};
+  std::string task = "segmentation", data{}, model{}, out{}, prompt = "caption", captions{}, crop = "192x256", fit{}, freeze{}, optimizer = "adamw";
   std::uint64_t steps = 1500, seed = 1;
   int batch = 4, threads = 1;
   double rate = 0.0;        ///< 0: the task's own

@@ -89,6 +89,7 @@ void DataTraining::fill(tadp::TrainingRecipe& recipe) const {
     recipe.adamw.lr = o.rate;
   else if (recipe.freeze_backbone)
     recipe.adamw.lr = 1e-3;
+  if (o.optimizer == "muon") recipe.muon = tadp::Muon{.lr = recipe.adamw.lr};
   recipe.fit = fit;
   recipe.latent = file.description.latent;
   recipe.seed = o.seed;

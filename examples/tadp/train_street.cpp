@@ -58,6 +58,7 @@ void add_train_street(CLI::App& train, Command& command) {
   sub->add_option("--autoencoder-steps", o->run.autoencoder_steps, "of the first stage")->capture_default_str()->check(steps)->type_name("N");
   sub->add_option("--diffusion-steps", o->run.diffusion_steps, "of the second")->capture_default_str()->check(steps)->type_name("N");
   sub->add_option("--segmentation-steps", o->run.segmentation_steps, "of the third")->capture_default_str()->check(steps)->type_name("N");
+  sub->add_option("--from", o->run.from, "a street-diffusion.safetensors: only the third stage, from this file")->type_name("FILE");
   add_threads(*sub, o->threads);
   add_common(*sub, command.common);
   sub->footer("Ctrl-C saves a checkpoint first; the same command goes on. A second Ctrl-C ends at once.\n\n" + examples({"tadp train street --out runs/street", "tadp train street --out runs/try --scenes 50 --autoencoder-steps 100 --diffusion-steps 100 --segmentation-steps 100"}));

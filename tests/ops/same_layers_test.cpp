@@ -137,3 +137,13 @@ TEST_CASE("a model gives the same bytes for one and two threads, and for a pictu
 TEST_CASE("training gives the same bytes when it is done again") {
   CHECK(trained<Small>(Cpu(2), small_text, 5, false) == trained<Small>(Cpu(2), small_text, 5, false));
 }
+
+TEST_CASE("a picture whose latent cannot be halved three times is refused, with both numbers") {
+  try {
+    planned<Small>(Cpu(1), small_text, 1, 64, 96);
+    FAIL("taken");
+  } catch (Error const& error) {
+    CHECK(error.code() == Errc::shape);
+    CHECK(std::string(error.what()).find("8 x 12") != std::string::npos);
+  }
+}

@@ -77,11 +77,12 @@ class UNetOf {
     return all;
   }
 
-  /// latent (N, h, w, in_channels), h and w multiples of 8.
+  /// latent (N, h, w, in_channels), h and w multiples of 8, else Error(shape).
   template <class Ctx>
   UNetFeatures<typename Ctx::Value> operator()(Ctx& ctx, typename Ctx::Value const& latent, UNetConditioning<typename Ctx::Value> const& with,
                                                bool self_maps = false) const {
     using Value = typename Ctx::Value;
+    require_whole_halvings(latent.shape);
     Pass<Value> pass{with, self_maps};
     Value h = latent;
     std::vector<Value> skips;
@@ -130,6 +131,14 @@ class UNetOf {
     std::size_t next_time = 0, next_text = 0;
     std::array<std::vector<Value>, 4> cross{}, self{};
   };
+
+  /// What is halved with a rest comes back one larger than its skip connection.
+  static void require_whole_halvings(FeatureShape const& latent) {
+    constexpr index_t multiple = index_t{1} << (UNetConfig::levels - 1);
+    if (latent.h() % multiple != 0 || latent.w() % multiple != 0)
+      throw Error(Errc::shape, "the UNet takes latents whose sides are multiples of " + std::to_string(multiple) + ": pad the picture",
+                  {.expected = "multiples of " + std::to_string(multiple), .found = std::to_string(latent.h()) + " x " + std::to_string(latent.w())});
+  }
 
   template <class Use>
   void for_each_block(Use const& use) const {

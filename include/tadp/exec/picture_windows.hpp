@@ -7,6 +7,7 @@
 #include "tadp/core/preprocessing.hpp"
 #include "tadp/core/tensor.hpp"
 #include "tadp/core/windows.hpp"
+#include "tadp/exec/growing_buffer.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,23 +16,6 @@
 #include <vector>
 
 namespace tadp {
-
-/// Memory of a device that only grows; its content is lost when it does.
-template <class T, class Device>
-class GrowingBuffer {
- public:
-  T* at_least(Device const& device, index_t count) {
-    if (count > buffer_.shape()[0]) {
-      buffer_ = {};  // first: the old and the new one need not live together
-      buffer_ = Tensor<T, 1, Device>(device, Shape<1>{{count}});
-    }
-    return buffer_.data();
-  }
-  T* data() { return buffer_.data(); }
-
- private:
-  Tensor<T, 1, Device> buffer_;
-};
 
 /// Error(argument) unless there are pixels to look at.
 template <class View>

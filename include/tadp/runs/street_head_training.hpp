@@ -69,6 +69,7 @@ inline void train_street_heads(StreetHeadOptions const& o) {
   recipe.batch = o.batch;
   recipe.threads = o.threads;
   recipe.adamw = {.lr = o.rate, .weight_decay = 0.01};
+  recipe.muon = Muon{.lr = 2.0 * o.rate};
   recipe.schedule = CosineSchedule{o.steps, 100, 0.01};
   recipe.latent = description.latent;
   recipe.seed = o.seed;

@@ -18,7 +18,8 @@ struct StreetTrainingOptions {
   std::uint64_t seed = 1;
   int threads = 2;
   std::size_t scenes = 6000;
-  std::uint64_t autoencoder_steps = 1000, diffusion_steps = 500, segmentation_steps = 5000;
+  std::uint64_t autoencoder_steps = 1000, diffusion_steps = 500, segmentation_steps = 4500;
+  std::filesystem::path from{};  ///< a street-diffusion.safetensors: only the last stage runs, from this file; empty: all of them
   std::function<void(std::string_view stage, TrainingProgress const&)> on_progress{};
   std::stop_token stop{};
 };
@@ -52,9 +53,15 @@ class StreetTraining {
   }
 
   void run() {
-    autoencoder();
-    diffusion();
-    save_weights(*previous_, options_.folder / "street-diffusion.safetensors", Dtype::F16, to_metadata(street_diffusion_description()));
+    if (options_.from.empty()) {
+      autoencoder();
+      diffusion();
+      save_weights(*previous_, options_.folder / "street-diffusion.safetensors", Dtype::F16, to_metadata(street_diffusion_description()));
+    } else {
+      StreetDiffusion const model;
+      previous_ = std::make_shared<Weights<Cpu>>(device_, model.list);
+      load_weights(*previous_, {options_.from});
+    }
     segmentation();
     save_weights(*previous_, options_.folder / "street.safetensors", Dtype::F16, to_metadata(street_description()));
   }
@@ -93,12 +100,12 @@ class StreetTraining {
     auto weights = std::make_shared<Weights<Cpu>>(device_, model.parameters());
     initialize(*weights, options_.seed + 2, [](ParameterSpec const&) { return true; });
     copy_same_names(*previous_, *weights);
-    StreetRecipe const recipe{.seed = options_.seed + 2,
-                              .batch = 4,
-                              .crop = {.width = 256, .height = 192, .min_scale = 0.8F, .max_scale = 1.5F, .photometric = true, .min_saturation = 0.5F, .max_saturation = 1.5F},};
-    StreetBatches data(recipe, scenes_, device_);
+    StreetRecipe const recipe{.seed = options_.seed + 2, .batch = 4, .crop = {.width = 256, .height = 192, .min_scale = 0.8F, .max_scale = 1.3F, .photometric = true, .min_saturation = 0.5F, .max_saturation = 1.5F}};
+    StreetScenes scenes((options_.seed + 1) * 1'000'000, 4 * options_.scenes);  // hardly one is drawn twice
+    StreetBatches data(recipe, scenes, device_);
     train("segmentation", weights, options_.segmentation_steps,
           {.adamw = {.lr = 1e-3, .weight_decay = 0.01},
+           .muon = Muon{.lr = 2e-3, .weight_decay = 0.05},
            .schedule = CosineSchedule{options_.segmentation_steps, 100, 0.01},
            .learns =
                [](ParameterSpec const& p) {
@@ -112,6 +119,7 @@ class StreetTraining {
   template <class Loss>
   void train(std::string const& stage, std::shared_ptr<Weights<Cpu>> const& weights, std::uint64_t steps, FitOptions fit_options, Loss const& loss) {
     fit_options.tape.seed = options_.seed;
+    std::string const optimizer = fit_options.muon ? "muon" : "adamw";
     Fit<Cpu> fit(device_, weights, std::move(fit_options));
     TrainerOptions run;
     run.steps = steps;
@@ -119,7 +127,7 @@ class StreetTraining {
     run.log = options_.folder / (stage + ".log.jsonl");
     run.stop = options_.stop;
     if (options_.on_progress) run.on_progress = [&](TrainingProgress const& p) { options_.on_progress(stage, p); };
-    std::map<std::string, std::string> const notes{{"stage", stage}, {"seed", std::to_string(options_.seed)}, {"total", std::to_string(steps)}, {"scenes", std::to_string(options_.scenes)}};
+    std::map<std::string, std::string> const notes{{"stage", stage}, {"seed", std::to_string(options_.seed)}, {"total", std::to_string(steps)}, {"scenes", std::to_string(options_.scenes)}, {"optimizer", optimizer}};
     run_training(fit, run, notes, loss);
   }
 

@@ -18,6 +18,7 @@ struct TrainingRecipe {
   int batch = 4;
   int threads = 2;
   AdamW adamw{.lr = 4e-4, .weight_decay = 0.01};
+  std::optional<Muon> muon{};  ///< steps the hidden matrices in place of AdamW
   double unet_lr = 0.5;  ///< the UNet's share of the rate
   std::uint64_t warmup = 50;
   double clip = 1.0;
@@ -45,7 +46,7 @@ inline std::map<std::string, std::string> notes_of(TrainingRecipe const& r, std:
   std::ostringstream rate;
   rate << r.adamw.lr;
   std::map<std::string, std::string> notes{{"seed", std::to_string(r.seed)}, {"total", std::to_string(r.run.steps)}, {"batch", std::to_string(r.batch)},
-                                           {"image", std::to_string(image[0]) + "x" + std::to_string(image[1])}, {"rate", rate.str()}, {"learns", std::move(learns)}};
+                                           {"image", std::to_string(image[0]) + "x" + std::to_string(image[1])}, {"rate", rate.str()}, {"optimizer", r.muon ? "muon" : "adamw"}, {"learns", std::move(learns)}};
   for (auto const& [key, value] : r.notes) notes[key] = value;
   return notes;
 }
@@ -63,7 +64,7 @@ class HeadsOnFeatures<Model, TaskList<Tasks...>> {
         backbone_(device_, model, weights, {.batch = r.batch, .image = image, .latent = r.latent, .seed = r.seed}),
         targets_({.batch = r.batch, .height = image[0], .width = image[1], .classes = class_counts(*model, List{}), .average = Average::valid_pixels}), loss_weights_(r.loss_weights) {
     copy_same_names(*weights_, *own_);
-    FitOptions fitting{.adamw = r.adamw, .schedule = schedule_of(r), .groups = groups_of(r), .clip = r.clip};
+    FitOptions fitting{.adamw = r.adamw, .muon = r.muon, .schedule = schedule_of(r), .groups = groups_of(r), .clip = r.clip};
     fitting.tape.seed = r.seed;
     fit_.emplace(device_, own_, fitting);
   }
@@ -131,6 +132,7 @@ void train_with_backbone(std::shared_ptr<Model const> const& model, std::shared_
   o.batch = recipe.batch;
   o.threads = recipe.threads;
   o.adamw = recipe.adamw;
+  o.muon = recipe.muon;
   o.schedule = recipe_detail::schedule_of(recipe);
   o.groups = recipe_detail::groups_of(recipe);
   o.clip = recipe.clip;

@@ -17,6 +17,7 @@ struct TrainingOptions {
   int batch = 1;
   int threads = 1;
   AdamW adamw{};
+  std::optional<Muon> muon{};  ///< steps the hidden matrices in place of AdamW
   Schedule schedule{};
   Groups groups{};
   double clip = 0.0;  ///< largest norm of all gradients; 0: no clipping
@@ -112,6 +113,7 @@ class Session<ModelType, Training<DeviceType, Policies...>> {
   static FitOptions fit_options(Options const& o) {
     FitOptions f;
     f.adamw = o.adamw;
+    f.muon = o.muon;
     f.schedule = o.schedule;
     f.groups = o.groups;
     f.learns = &Decisions::learns;

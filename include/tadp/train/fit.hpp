@@ -7,13 +7,17 @@
 #include "tadp/exec/training.hpp"
 #include "tadp/io/safetensors.hpp"
 #include "tadp/io/safetensors_write.hpp"
+#include "tadp/train/muon.hpp"
 #include "tadp/train/optimizer.hpp"
 #include "tadp/train/schedule.hpp"
+
+#include <optional>
 
 namespace tadp {
 
 struct FitOptions {
   AdamW adamw{};
+  std::optional<Muon> muon{};  ///< steps the hidden matrices in place of AdamW, under the same schedule and groups
   std::function<double(std::uint64_t)> schedule = ConstantSchedule{};
   std::function<GroupFactors(std::string_view)> groups = UniformGroups{};
   std::function<bool(ParameterSpec const&)> learns = [](ParameterSpec const&) { return true; };
@@ -29,8 +33,11 @@ class Fit {
 
   Fit(Device device, std::shared_ptr<Weights<Device>> weights, FitOptions options)
       : weights_(std::move(weights)), options_(std::move(options)), gradients_(device, weights_->list(), options_.learns),
-        optimizer_(device, options_.adamw, weights_->list(), gradients_, options_.groups),
-        context_(device, *weights_, gradients_.pointers(), options_.tape) {}
+        optimizer_(device, options_.adamw, weights_->list(), gradients_, options_.groups,
+                   [muon = options_.muon.has_value()](ParameterSpec const& p) { return !muon || !is_hidden_matrix(p); }),
+        context_(device, *weights_, gradients_.pointers(), options_.tape) {
+    if (options_.muon) muon_.emplace(device, *options_.muon, weights_->list(), gradients_, options_.groups);
+  }
 
   /// One step on the mean of `parts` losses, loss(context, part) being a value of one number: a batch that is too large
   /// for one tape comes in parts. Returns the loss before the step.
@@ -48,7 +55,9 @@ class Fit {
     }
     if (!std::isfinite(total)) throw Error(Errc::argument, "the loss is not a number: lower the learning rate", {.found = "step " + std::to_string(steps())});
     if (options_.clip > 0.0) optimizer_.clip(options_.clip);
-    optimizer_.step(*weights_, options_.schedule(optimizer_.steps()));
+    double const factor = options_.schedule(optimizer_.steps());
+    if (muon_) (*muon_)(*weights_, optimizer_.first_moment().data(), factor);
+    optimizer_.step(*weights_, factor);
     finish(context_.device());  // whoever reads the weights now reads the new ones
     return total;
   }
@@ -106,6 +115,7 @@ class Fit {
   FitOptions options_;
   GradientBuffer<Device> gradients_;
   AdamWOptimizer<Device> optimizer_;
+  std::optional<MuonStep<Device>> muon_;
   Context context_;
 };
 

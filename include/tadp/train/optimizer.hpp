@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace tadp {
@@ -66,22 +67,24 @@ class AdamWOptimizer {
  public:
   using Rule = std::function<GroupFactors(std::string_view)>;
 
-  AdamWOptimizer(Device device, AdamW numbers, ParameterList const& list, GradientBuffer<Device>& gradients, Rule const& rule)
+  /// Parameters that `steps` refuses are another rule's; their moments lie here all the same.
+  AdamWOptimizer(Device device, AdamW numbers, ParameterList const& list, GradientBuffer<Device>& gradients, Rule const& rule,
+                 typename GradientBuffer<Device>::Learns const& steps = [](ParameterSpec const&) { return true; })
       : device_(std::move(device)), numbers_(numbers), gradients_(&gradients), m_(device_, Shape<1>{{gradients.floats()}}),
         v_(device_, Shape<1>{{gradients.floats()}}) {
     device_.zero(m_.data(), gradients.floats());
     device_.zero(v_.data(), gradients.floats());
-    for (ParameterId id : gradients.ids()) factors_.push_back(rule(list[id].name));
+    for (ParameterId id : gradients.ids())
+      if (steps(list[id])) own_.push_back({id, rule(list[id].name)});
   }
 
   /// One step at `lr_factor` of the base rate. The gradients stay as they are.
   void step(Weights<Device>& weights, double lr_factor) {
     ++steps_;
-    for (std::size_t i = 0; i < factors_.size(); ++i) {
-      ParameterId const id = gradients_->ids()[i];
+    for (auto const& [id, factors] : own_) {
       float* const g = gradients_->pointers()[static_cast<std::size_t>(id.index)];
       index_t const at = g - gradients_->flat();
-      adamw(device_, {numbers_.lr * factors_[i].lr * lr_factor, numbers_.weight_decay * factors_[i].decay, numbers_.beta1, numbers_.beta2, numbers_.eps, steps_},
+      adamw(device_, {numbers_.lr * factors.lr * lr_factor, numbers_.weight_decay * factors.decay, numbers_.beta1, numbers_.beta2, numbers_.eps, steps_},
             weights.list()[id].count, weights.data(id), g, m_.data() + at, v_.data() + at);
     }
   }
@@ -103,7 +106,7 @@ class AdamWOptimizer {
   AdamW numbers_;
   GradientBuffer<Device>* gradients_;
   Tensor<float, 1, Device> m_, v_;
-  std::vector<GroupFactors> factors_;
+  std::vector<std::pair<ParameterId, GroupFactors>> own_;
   std::uint64_t steps_ = 0;
 };
 
