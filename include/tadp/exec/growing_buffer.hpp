@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory of a device that is made anew only when more is asked for than ever before.
+// Memory of a device that is made anew only when more is asked for than ever before: what passes of many sizes share,
+// so that a second pass of the same size allocates nothing.
 #pragma once
 
 #include "tadp/core/tensor.hpp"
