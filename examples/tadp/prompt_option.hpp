@@ -9,9 +9,10 @@
 
 namespace program {
 
-inline void add_prompt(CLI::App& command, std::string& prompt) {
+/// `more`: what a command takes beside the rules of prompt_rule().
+inline void add_prompt(CLI::App& command, std::string& prompt, std::string const& more = {}) {
   command.add_option("--prompt", prompt,
-                     "text of each picture: `caption` (the data set's; where it was made from the labels, it tells the answer), `nouns` (the same of a caption file of nouns), `class_names` (the names of all classes), "
+                     more + "text of each picture: `caption` (the data set's; where it was made from the labels, it tells the answer), `nouns` (the same of a caption file of nouns), `class_names` (the names of all classes), "
                      "`oracle` (those of the classes that the labels hold: it tells the answer), `fixed:TEXT` for all, or `null`")
       ->capture_default_str()
       ->type_name("caption|nouns|class_names|oracle|fixed:TEXT|null");

@@ -45,6 +45,9 @@ void require_options_of_task(TrainDataOptions const& o) {
                          Row{"--corners", "detection", o.corners != "as-written"}, Row{"--classes", "detection", !o.classes.empty()}})
     if (row.given && o.task != row.task)
       throw tadp::Error(tadp::Errc::argument, "this option belongs to another task", {.key = row.option, .expected = row.task, .found = o.task});
+  if (o.prompt == by_classes && o.task != "segmentation")
+    throw tadp::Error(tadp::Errc::argument, "averaged class embeddings belong to another task", {.key = "--prompt", .expected = "segmentation", .found = o.task});
+  if (o.prompt == by_classes && !o.modifier.modifier.empty()) throw tadp::Error(tadp::Errc::argument, "a modifier needs a text to modify", {.key = "--modifier", .expected = "another --prompt", .found = by_classes});
   if (o.incomplete && o.task == "segmentation")
     throw tadp::Error(tadp::Errc::argument, "this option belongs to another task", {.key = "--incomplete", .expected = "depth or detection", .found = o.task});
 }
@@ -74,7 +77,10 @@ void DataTraining::warn_of(tadp::FolderReport const& report) const {
 }
 
 void DataTraining::set_rule(std::vector<std::string> const& class_names) {
-  rule = tadp::with_modifier(prompt_rule(options.prompt, class_names), options.modifier, tadp::Phase::training);
+  if (options.prompt == by_classes)
+    rule = {"one averaged embedding a class", tadp::null_text().prompt};
+  else
+    rule = tadp::with_modifier(prompt_rule(options.prompt, class_names), options.modifier, tadp::Phase::training);
 }
 
 void DataTraining::warn_of_unknown() const { warn_of_words({unknown.begin(), unknown.end()}, false, options.data); }
@@ -139,7 +145,7 @@ Status train_on_data(TrainDataOptions const& o, Common const& common) {
     if (value->empty()) throw tadp::Error(tadp::Errc::argument, "training needs more", {.key = name, .expected = "--data DIR --out FILE, or `tadp train street`"});
   require_options_of_task(o);
   DataTask const& task = task_of(o);
-  (void)prompt_rule(o.prompt, std::array{std::string("class")});  // an unknown rule is told before a folder is read
+  if (o.prompt != by_classes) (void)prompt_rule(o.prompt, std::array{std::string("class")});  // an unknown rule is told before a folder is read
   auto const crop = size_of(o.crop, "--crop", true);
   if (fs::path(o.out).has_parent_path()) prepare_folder(fs::path(o.out).parent_path());
   prepare_file(o.out);

@@ -20,6 +20,8 @@ namespace program {
 
 /// Bytes of decoded samples that are kept in memory.
 inline constexpr std::uint64_t kept_bytes = std::uint64_t{2} << 30;
+/// The word of --prompt for one averaged embedding a class in place of a text (spec 3.3).
+inline constexpr char const* by_classes = "averaged_eos";
 
 struct DataTraining {
   TrainDataOptions const& options;
@@ -49,7 +51,7 @@ struct DataTraining {
   void read_prompts(Source const& data, std::vector<std::string> const& class_names) {
     set_rule(class_names);
     // What an oracle says of a picture is some of the names of all classes.
-    auto const asked = options.prompt == "oracle" ? tadp::class_names_text(class_names) : rule;
+    auto const asked = options.prompt == "oracle" || options.prompt == by_classes ? tadp::class_names_text(class_names) : rule;
     for (std::size_t i = 0; i < data.size(); ++i)
       for (auto const& word : tokenizer(tadp::text_of(asked.prompt({.picture = {}, .labels = {}, .caption = data.caption(i), .varied_caption = {}}))).unknown) unknown.insert(word);
     warn_of_unknown();
