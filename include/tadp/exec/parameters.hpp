@@ -22,8 +22,8 @@ struct ParameterId {
 };
 
 /// How a parameter starts when it is not loaded. `fan_in`: torch's default of convolutions and linear layers; `he`: the
-/// uniform start before a ReLU; `embedding`: normal, deviation 0.02; `thousandth`: normal, deviation 0.001.
-enum class Init : std::uint8_t { fan_in, zero, one, xavier, embedding, small_gamma, he, thousandth };
+/// uniform start before a ReLU; `embedding`: normal, deviation 0.02; `hundredth`, `thousandth`: normal, deviations 0.01 and 0.001.
+enum class Init : std::uint8_t { fan_in, zero, one, xavier, embedding, small_gamma, he, hundredth, thousandth };
 
 struct ParameterSpec {
   std::string name;            ///< the CompVis checkpoint's key

@@ -41,9 +41,9 @@ AnchorGrid anchor_grid(std::array<Value, 4> const& levels, DetectionConfig const
 class Rpn {
  public:
   Rpn(Scope const& s, DetectionConfig const& config)
-      : config_(config), conv_(s / "head" / "conv" / 0 / 0, config.width, config.width, ConvGeometry::same(3), Conv2d::Options{.init = Init::embedding}),
-        scores_(s / "head" / "cls_logits", config.width, AnchorGrid::shapes, ConvGeometry::same(1), Conv2d::Options{.init = Init::embedding}),
-        codes_(s / "head" / "bbox_pred", config.width, 4 * AnchorGrid::shapes, ConvGeometry::same(1), Conv2d::Options{.init = Init::embedding}) {}
+      : config_(config), conv_(s / "head" / "conv" / 0 / 0, config.width, config.width, ConvGeometry::same(3), Conv2d::Options{.init = Init::hundredth}),
+        scores_(s / "head" / "cls_logits", config.width, AnchorGrid::shapes, ConvGeometry::same(1), Conv2d::Options{.init = Init::hundredth}),
+        codes_(s / "head" / "bbox_pred", config.width, 4 * AnchorGrid::shapes, ConvGeometry::same(1), Conv2d::Options{.init = Init::hundredth}) {}
 
   template <class Ctx>
   AnchorScores<typename Ctx::Value> operator()(Ctx& ctx, std::array<typename Ctx::Value, 4> const& levels) const {

@@ -38,6 +38,7 @@ void initialize(Weights<Device>& weights, std::uint64_t seed, std::function<bool
         case Init::one: values[k] = 1.0F; break;
         case Init::small_gamma: values[k] = 1e-4F; break;
         case Init::embedding: values[k] = 0.02F * random_normal(key, k); break;
+        case Init::hundredth: values[k] = 0.01F * random_normal(key, k); break;
         case Init::thousandth: values[k] = 0.001F * random_normal(key, k); break;
         case Init::he:
         case Init::fan_in:
