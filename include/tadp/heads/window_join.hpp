@@ -47,7 +47,7 @@ class MapJoin {
 };
 
 /// Boxes of all windows, shifted to their places; where there were several windows, the best of each class remain once
-/// more. Mirrored looks are not counted: a list has no mean.
+/// more, no more in all than one window gives. Mirrored looks are not counted: a list has no mean.
 template <class Device>
 class BoxJoin {
  public:
@@ -59,6 +59,7 @@ class BoxJoin {
   void add(Device& device, PictureWindows<Device> const& windows, Look const& look, ConstFeatures<Device> rows, ConstFeatures<Device> count) {
     if (look.mirrored) return;
     ++windows_;
+    capacity_ = FeatureShape(rows.shape).w();
     float n = 0.0F;
     device.copy_to_host(&n, count.data, sizeof n);
     auto const found = static_cast<std::size_t>(n), first = rows_.size();
@@ -94,7 +95,8 @@ class BoxJoin {
     candidates_.clear();
     for (std::size_t at = 0; at < rows_.size(); at += kept_channels) candidates_.insert(candidates_.end(), &rows_[at], &rows_[at] + candidate_channels);
     Features<Device> const in{in_memory_.at_least(device, n * candidate_channels), FeatureShape{1, 1, n, candidate_channels}};
-    Features<Device> const out{out_memory_.at_least(device, n * kept_channels), FeatureShape{1, 1, n, kept_channels}};
+    index_t const most = std::min(n, capacity_);  // a picture of many windows has no more boxes than one of one
+    Features<Device> const out{out_memory_.at_least(device, most * kept_channels), FeatureShape{1, 1, most, kept_channels}};
     Features<Device> const count{count_memory_.at_least(device, 1), FeatureShape{1, 1, 1, 1}};
     device.copy_from_host(in.data, candidates_.data(), candidates_.size() * sizeof(float));
     suppress(device, detection_rules::detections, ConstFeatures<Device>(in), out, count);
@@ -105,7 +107,7 @@ class BoxJoin {
   }
 
   std::vector<float> rows_, candidates_;
-  index_t windows_ = 0;
+  index_t windows_ = 0, capacity_ = 0;
   GrowingBuffer<float, Device> in_memory_, out_memory_, count_memory_;
 };
 
