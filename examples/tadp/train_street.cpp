@@ -54,15 +54,25 @@ void add_train_street(CLI::App& train, Command& command) {
   auto const steps = CLI::Range(std::uint64_t{1}, std::uint64_t{10'000'000});
   sub->add_option("--out", o->out, "folder of checkpoints, logs and weights; a run that was stopped goes on from it")->required()->type_name("DIR");
   sub->add_option("--seed", o->run.seed, "of weights, scenes and draws")->capture_default_str()->type_name("S");
-  sub->add_option("--scenes", o->run.scenes, "rendered scenes to draw from")->capture_default_str()->check(CLI::Range(1, 1'000'000))->type_name("N");
+  sub->add_option("--scenes", o->run.scenes, "rendered scenes to draw from; segmentation has four times as many of its own")->capture_default_str()->check(CLI::Range(1, 1'000'000))->type_name("N");
   sub->add_option("--autoencoder-steps", o->run.autoencoder_steps, "of the first stage")->capture_default_str()->check(steps)->type_name("N");
   sub->add_option("--diffusion-steps", o->run.diffusion_steps, "of the second")->capture_default_str()->check(steps)->type_name("N");
   sub->add_option("--segmentation-steps", o->run.segmentation_steps, "of the third")->capture_default_str()->check(steps)->type_name("N");
-  sub->add_option("--from", o->run.from, "a street-diffusion.safetensors: only the third stage, from this file")->type_name("FILE");
+  static std::map<std::string, tadp::StreetStage> const stages{{"autoencoder", tadp::StreetStage::autoencoder}, {"diffusion", tadp::StreetStage::diffusion}, {"segmentation", tadp::StreetStage::segmentation}};
+  sub->add_option("--first", o->run.first, "stage to begin with; what comes before is taken from --from")
+      ->transform(CLI::CheckedTransformer(stages, CLI::ignore_case).description(""))
+      ->type_name("autoencoder|diffusion|segmentation");
+  sub->add_option("--from", o->run.from, "a street-diffusion.safetensors, for --first")->type_name("FILE");
   add_threads(*sub, o->threads);
   add_common(*sub, command.common);
-  sub->footer("Ctrl-C saves a checkpoint first; the same command goes on. A second Ctrl-C ends at once.\n\n" + examples({"tadp train street --out runs/street", "tadp train street --out runs/try --scenes 50 --autoencoder-steps 100 --diffusion-steps 100 --segmentation-steps 100"}));
-  sub->callback([&command, o] { command.run = [&command, o] { return run(*o, command.common); }; });
+  sub->footer("Ctrl-C saves a checkpoint first; the same command goes on. A second Ctrl-C ends at once.\n\n" +
+              examples({"tadp train street --out runs/street", "tadp train street --out runs/try --scenes 50 --autoencoder-steps 100 --diffusion-steps 100 --segmentation-steps 100",
+                        "tadp train street --first segmentation --from models/street-diffusion.safetensors --out runs/street"}));
+  sub->callback([&command, o] {
+    bool const begins_later = o->run.first != tadp::StreetStage::autoencoder;
+    if (begins_later == o->run.from.empty()) throw CLI::ValidationError("--first and --from", "a later stage begins from a file, the first one from nothing");
+    command.run = [&command, o] { return run(*o, command.common); };
+  });
 }
 
 }  // namespace program

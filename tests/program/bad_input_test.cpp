@@ -45,7 +45,8 @@ TEST_CASE("a command line that makes no sense") {
                          Row{"segment " + p.at("street.png") + " " + p.at("street.png") + " --out " + p.at("out"), {"two pictures", "street.png"}},
                          Row{"detect x.png --out d --threshold 2", {"--threshold"}}, Row{"depth --out d", {"picture"}}, Row{"perceive x.png", {"--out"}},
                          Row{"evaluate --data x --task pose", {"--task", "depth"}}, Row{"evaluate --data x --max-depth -1", {"--max-depth"}},
-                         Row{"evaluate --data " + p.at("x") + " --prompt maybe", {"--prompt", "maybe"}}, Row{"train", {"--data"}}}) {
+                         Row{"evaluate --data " + p.at("x") + " --prompt maybe", {"--prompt", "maybe"}}, Row{"train", {"--data"}},
+                         Row{"train street --out " + p.at("run") + " --first segmentation", {"--from"}}, Row{"train street --out " + p.at("run") + " --from " + p.at("x"), {"--first"}}}) {
     auto const outcome = run(p.folder, row.arguments);
     CAPTURE(row.arguments);
     CAPTURE(outcome.err);

@@ -85,6 +85,22 @@ TEST_CASE("a head goes on where the classes are the model's, and the classes can
   CHECK(lacking.says("objects of an unknown class"));
 }
 
+TEST_CASE("labels are learned from one averaged embedding a class, too, and by Muon") {
+  if (skipped()) return;
+  Place const p;
+  auto const trained = p.train("--prompt averaged_eos --optimizer muon --steps 2");
+  CAPTURE(trained.err);
+  REQUIRE(trained.status == 0);
+  auto const d = p.description();
+  CHECK(d.prompt_parts == std::vector<std::string>{"averaged_eos"});
+  CHECK(d.class_embeddings == static_cast<int>(tadp::heads_of(d)[0].classes.size()));
+  // Another optimizer is another run.
+  CHECK(p.train("--prompt averaged_eos --steps 2").says("optimizer"));
+  auto const scored = run(p.folder, "evaluate --data " + quoted(p.folder / "scenes") + " --model " + quoted(p.folder / "trained.safetensors") + " --prompt null --json");
+  CAPTURE(scored.err);
+  CHECK(scored.status == 0);
+}
+
 TEST_CASE("what does not fit a task is refused before anything is trained") {
   if (skipped()) return;
   Place const p;
@@ -95,7 +111,9 @@ TEST_CASE("what does not fit a task is refused before anything is trained") {
     std::vector<std::string> said;
   };
   for (auto const& row : {Row{"--task depth --split all", 2, {"--split", "detection"}}, Row{"--classes car", 2, {"--classes", "detection"}}, Row{"--incomplete", 2, {"--incomplete"}},
-                          Row{"--task pose", 2, {"--task"}}, Row{"--freeze head", 2, {"--freeze"}}, Row{"--task detection --split none", 3, {"none"}}}) {
+                          Row{"--task pose", 2, {"--task"}}, Row{"--freeze head", 2, {"--freeze"}}, Row{"--task detection --split none", 3, {"none"}},
+                          Row{"--optimizer sgd", 2, {"--optimizer"}}, Row{"--task depth --prompt averaged_eos", 2, {"--prompt", "segmentation"}}, Row{"--prompt averaged_eos --modifier 'a dark {}'", 2, {"--modifier"}},
+                          Row{"--prompt averaged", 2, {"--prompt"}}}) {
     CAPTURE(row.arguments);
     auto const refused = p.train(row.arguments + " --steps 1");
     CAPTURE(refused.err);

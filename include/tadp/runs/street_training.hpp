@@ -13,13 +13,16 @@
 
 namespace tadp {
 
+enum class StreetStage : std::uint8_t { autoencoder, diffusion, segmentation };
+
 struct StreetTrainingOptions {
   std::filesystem::path folder;
   std::uint64_t seed = 1;
   int threads = 2;
   std::size_t scenes = 6000;
-  std::uint64_t autoencoder_steps = 1000, diffusion_steps = 500, segmentation_steps = 4500;
-  std::filesystem::path from{};  ///< a street-diffusion.safetensors: only the last stage runs, from this file; empty: all of them
+  std::uint64_t autoencoder_steps = 1000, diffusion_steps = 1500, segmentation_steps = 4500;
+  StreetStage first = StreetStage::autoencoder;  ///< the stages before it are taken from `from`
+  std::filesystem::path from{};                  ///< a street-diffusion.safetensors
   std::function<void(std::string_view stage, TrainingProgress const&)> on_progress{};
   std::stop_token stop{};
 };
@@ -53,20 +56,28 @@ class StreetTraining {
   }
 
   void run() {
-    if (options_.from.empty()) {
-      autoencoder();
+    if (options_.first != StreetStage::autoencoder) take_from(options_.from);
+    if (options_.first == StreetStage::autoencoder) autoencoder();
+    if (options_.first != StreetStage::segmentation) {
       diffusion();
       save_weights(*previous_, options_.folder / "street-diffusion.safetensors", Dtype::F16, to_metadata(street_diffusion_description()));
-    } else {
-      StreetDiffusion const model;
-      previous_ = std::make_shared<Weights<Cpu>>(device_, model.list);
-      load_weights(*previous_, {options_.from});
     }
     segmentation();
     save_weights(*previous_, options_.folder / "street.safetensors", Dtype::F16, to_metadata(street_description()));
   }
 
  private:
+  /// What the stages before the first one would have left.
+  void take_from(std::filesystem::path const& file) {
+    StreetDiffusion const model;
+    previous_ = std::make_shared<Weights<Cpu>>(device_, model.list);
+    load_weights(*previous_, {file});
+    if (options_.first == StreetStage::segmentation) return;
+    StreetAutoencoder const autoencoder;
+    auto const begun = std::make_shared<Weights<Cpu>>(device_, autoencoder.list);
+    copy_same_names(*previous_, *begun);
+    previous_ = begun;
+  }
   void autoencoder() {
     StreetAutoencoder const model;
     auto weights = std::make_shared<Weights<Cpu>>(device_, model.list);
@@ -85,10 +96,11 @@ class StreetTraining {
     auto weights = std::make_shared<Weights<Cpu>>(device_, model.list);
     initialize(*weights, options_.seed + 1, [](ParameterSpec const&) { return true; });
     copy_same_names(*previous_, *weights);
-    StreetRecipe const recipe{.seed = options_.seed + 1, .batch = 8, .crop = {.width = 192, .height = 128, .min_scale = 0.6F, .max_scale = 1.2F}};
+    StreetRecipe const recipe{.seed = options_.seed + 1, .batch = 8, .crop = {.width = 192, .height = 128, .min_scale = 0.6F, .max_scale = 1.0F}};
     StreetBatches data(recipe, scenes_, device_);
     train("diffusion", weights, options_.diffusion_steps,
           {.adamw = {.lr = 1e-3, .weight_decay = 0.01, .beta2 = 0.99},
+           .muon = Muon{.lr = 2e-3, .weight_decay = 0.05},
            .schedule = CosineSchedule{options_.diffusion_steps, 100, 0.05},
            .learns = [](ParameterSpec const& p) { return !p.name.starts_with("first_stage_model"); },
            .clip = 1.0},
