@@ -40,30 +40,32 @@ class NewtonSchulz {
     float* const gram = gram_.at_least(device_, side * side);
     float* const square = square_.at_least(device_, side * side);
     float* const product = product_.at_least(device_, rows * columns);
-    auto const matrix = [&](float* data, index_t height, index_t width) { return Features<Device>{data, FeatureShape{1, 1, height, width}}; };
     scale_span(device_, rows * columns, static_cast<float>(1.0 / std::max(std::sqrt(squared_norm(device_, rows * columns, x)), 1e-7)), x);
     for (int step = 0; step < steps; ++step) {
       if (wide) {
-        conv2d(device_, ConvGeometry{}, matrix(x, rows, columns), x, nullptr, {}, {}, matrix(gram, side, side));
+        conv2d(device_, {}, read(x, rows, columns), x, nullptr, {}, {}, write(gram, side, side));
       } else {
         device_.zero(gram, side * side);
-        conv2d_weight_gradient(device_, ConvGeometry{}, matrix(x, rows, columns), matrix(x, rows, columns), gram, static_cast<float*>(nullptr));
+        conv2d_weight_gradient(device_, {}, read(x, rows, columns), read(x, rows, columns), gram, static_cast<float*>(nullptr));
       }
-      conv2d(device_, ConvGeometry{}, matrix(gram, side, side), gram, nullptr, {}, {}, matrix(square, side, side));
+      conv2d(device_, {}, read(gram, side, side), gram, nullptr, {}, {}, write(square, side, side));
       scale_span(device_, side * side, c, square);
-      accumulate(device_, b, matrix(gram, side, side), matrix(square, side, side));
+      accumulate(device_, b, read(gram, side, side), write(square, side, side));
       if (wide) {
         device_.zero(product, rows * columns);
-        conv2d_input_gradient(device_, ConvGeometry{}, matrix(square, side, side), x, matrix(product, rows, columns));
+        conv2d_input_gradient(device_, {}, read(square, side, side), x, write(product, rows, columns));
       } else {
-        conv2d(device_, ConvGeometry{}, matrix(x, rows, columns), square, nullptr, {}, {}, matrix(product, rows, columns));
+        conv2d(device_, {}, read(x, rows, columns), square, nullptr, {}, {}, write(product, rows, columns));
       }
       scale_span(device_, rows * columns, a, x);
-      accumulate(device_, 1.0F, matrix(product, rows, columns), matrix(x, rows, columns));
+      accumulate(device_, 1.0F, read(product, rows, columns), write(x, rows, columns));
     }
   }
 
  private:
+  static ConstFeatures<Device> read(float const* data, index_t height, index_t width) { return {data, FeatureShape{1, 1, height, width}}; }
+  static Features<Device> write(float* data, index_t height, index_t width) { return {data, FeatureShape{1, 1, height, width}}; }
+
   Device device_;
   GrowingBuffer<float, Device> gram_, square_, product_;
 };
@@ -129,16 +131,16 @@ class MuonStep {
     FeatureShape const shape{1, 1, rows, columns};
     auto const keep = static_cast<float>(numbers_.momentum), take = static_cast<float>(1.0 - numbers_.momentum);
     float* const update = lane.update.at_least(lane.device, count);
-    Features<Device> const value{weight, shape}, mean{momentum, shape}, direction{update, shape};
+    Features<Device> const mean{momentum, shape}, direction{update, shape};
     ConstFeatures<Device> const slope{gradient, shape};
     scale_span(lane.device, count, keep, momentum);
     accumulate(lane.device, take, slope, mean);
     lane.device.zero(update, count);
     accumulate(lane.device, take, slope, direction);
-    accumulate(lane.device, keep, mean, direction);
+    accumulate(lane.device, keep, ConstFeatures<Device>(mean), direction);
     lane.orthogonalise(rows, columns, update, numbers_.newton_schulz_steps);
     scale_span(lane.device, count, static_cast<float>(1.0 - rates.lr * rates.decay), weight);
-    accumulate(lane.device, static_cast<float>(-rates.lr * 0.2 * std::sqrt(static_cast<double>(std::max(rows, columns)))), direction, value);
+    accumulate(lane.device, static_cast<float>(-rates.lr * 0.2 * std::sqrt(static_cast<double>(std::max(rows, columns)))), ConstFeatures<Device>(direction), Features<Device>{weight, shape});
   }
 
   Device device_;
