@@ -10,7 +10,9 @@
 #include "tadp/heads/depth_result.hpp"
 #include "tadp/heads/head_pass.hpp"
 #include "tadp/heads/run_options.hpp"
+#include "tadp/heads/window_input.hpp"
 #include "tadp/heads/window_join.hpp"
+#include "tadp/heads/word_maps.hpp"
 #include "tadp/io/resize.hpp"
 #include "tadp/model.hpp"
 
@@ -181,23 +183,13 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   };
 
   Options checked(Options o) const {
-    auto const fail = [](char const* key, std::string expected, index_t found) {
-      throw Error(Errc::argument, "an option of the session does not fit the model", {.key = key, .expected = std::move(expected), .found = std::to_string(found)});
-    };
     if (model_ == nullptr || weights_ == nullptr) throw Error(Errc::argument, "a session needs a model and weights");
     if (&weights_->list() != model_->parameters().get()) throw Error(Errc::argument, "the weights were made for another model");
     // Only a model of heads that drop padding may see half of the coarsest cell.
     constexpr int unit = Tasks::template all_drop_padding<PlanContext<Device>> ? Backbone::granularity / 2 : Backbone::granularity;
-    for (int const side : o.window)
-      if (side <= 0 || side % unit != 0) fail("window", "a multiple of " + std::to_string(unit), side);
-    if (o.shifts < 0 || o.shifts == 1) fail("shifts", "0, or at least 2", o.shifts);
-    if (o.stride < 0 || o.stride > std::min(o.window[0], o.window[1])) fail("stride", "at most the window's side", o.stride);
-    if (o.stretch && o.fit[0] != 0) fail("stretch", "no `fit` beside it: a picture is brought to one size", o.fit[0]);
-    if ((o.fit[0] != 0 || o.fit[1] != 0) && (o.fit[1] < 1 || o.fit[0] < o.fit[1])) fail("fit", "the long side, then the short one", o.fit[1]);
-    if (o.batch < 1) fail("batch", "at least 1", o.batch);
-    if (o.texts < 1) fail("texts", "at least 1", o.texts);
-    if (o.threads < 1) fail("threads", "at least 1", o.threads);
-    if (answers<SegmentationResult> && model_->template classes<at<SegmentationResult>>() >= ignore_label) fail("classes", "at most 254, as labels are bytes", model_->sizes().classes);
+    require_options(o, unit);
+    if (answers<SegmentationResult> && model_->template classes<at<SegmentationResult>>() >= ignore_label)
+      throw Error(Errc::argument, "labels are bytes: the model has too many classes", {.key = "classes", .expected = "at most 254", .found = std::to_string(model_->sizes().classes)});
     return o;
   }
 
@@ -265,7 +257,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
 
   /// Looks at every window of the picture that was set: joins what the chosen heads say, and maps of groups of tokens.
   void look(Prompt const& prompt, Mask const& heads, std::span<std::vector<int> const> groups, Control const& control) {
-    require_groups(groups);
+    require_groups(groups, model_->context_length(), has_maps());
     control.check();
     set_prompt(prompt, control);
     lay_out();
@@ -277,7 +269,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
       else
         joined.begin(device_, windows_, std::get<i>(full_->heads).answer().shape.channels());
     });
-    if (!groups.empty()) map_join_.begin(device_, windows_, static_cast<index_t>(groups.size()));
+    if (!groups.empty()) word_maps_.begin(device_, windows_, groups);
     index_t const all = windows_.grid().count() * looks();
     for (index_t first = 0; first < all;) {
       Pass& pass = single_ && all - first < full_->backbone.windows() ? *single_ : *full_;
@@ -296,7 +288,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
       first += count;
     }
     maps_ = {};
-    if (!groups.empty()) maps_ = {static_cast<int>(width_), static_cast<int>(height_), static_cast<int>(groups.size()), to_host(map_join_.finish(device_, windows_, height_, width_))};
+    if (!groups.empty()) maps_ = {static_cast<int>(width_), static_cast<int>(height_), static_cast<int>(groups.size()), to_host(word_maps_.finish(device_, windows_, height_, width_))};
   }
   void lay_out() {
     auto const [h, w] = options_.window;
@@ -333,56 +325,19 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   }
 
   void load_window(BackbonePass<Backbone, Device>& pass, index_t slot, Look const& look) {
-    auto const input = one_of_batch(pass.plan().view(pass.picture()), slot);
-    FeatureShape const seen{1, options_.window[0], options_.window[1], 3};
-    auto const room = [&](GrowingBuffer<float, Device>& memory) { return Features<Device>{memory.at_least(device_, seen.count()), seen}; };
-    bool const whole = input.shape == seen;  // nothing is padded
-    auto cut = whole && !look.mirrored ? input : room(cut_memory_);
-    windows_.window(device_, look.window, cut);
-    if (look.mirrored) {
-      auto const turned = whole ? input : room(turned_memory_);
-      mirror(device_, ConstFeatures<Device>(cut), turned);
-      cut = turned;
-    }
-    if (!whole) reframe(device_, ConstFeatures<Device>(cut), input);
-    if (!pass.noise()) return;
-    auto const to = one_of_batch(pass.plan().view(pass.noise()), slot);
-    noise_.resize(static_cast<std::size_t>(to.shape.count()));
-    // Of the window, not of its place in the batch: a batch of eight draws what eight batches of one draw.
-    std::uint64_t const key = random_key(options_.seed, windows_.grid().top(look.window), windows_.grid().left(look.window));
-    for (std::size_t i = 0; i < noise_.size(); ++i) noise_[i] = random_normal(key, i);
-    device_.copy_from_host(to.data, noise_.data(), noise_.size() * sizeof(float));
+    input_.picture(device_, windows_, look, options_.window, one_of_batch(pass.plan().view(pass.picture()), slot));
+    if (pass.noise()) input_.noise(device_, windows_, look, options_.seed, one_of_batch(pass.plan().view(pass.noise()), slot));
   }
-  /// The mean over a group's tokens at each level that has maps, joined like logits.
-  void add_maps(BackbonePass<Backbone, Device>& pass, index_t slot, Look look, std::span<std::vector<int> const> groups) {
-    int levels = 0;
-    for (Value const& map : pass.cross_maps()) levels += map ? 1 : 0;
-    look.weight /= static_cast<float>(levels);
-    for (Value const& map : pass.cross_maps()) {
-      if (!map) continue;
-      ConstFeatures<Device> const tokens = one_of_batch(pass.plan().view(map), slot);
-      FeatureShape const shape = FeatureShape(tokens.shape).with_channels(static_cast<index_t>(groups.size()));
-      Features<Device> const grouped{group_memory_.at_least(device_, shape.count()), shape};
-      for (std::size_t g = 0; g < groups.size(); ++g) {
-        auto const count = static_cast<index_t>(groups[g].size());
-        std::int32_t* const channels = channel_memory_.at_least(device_, count);
-        device_.copy_from_host(channels, groups[g].data(), groups[g].size() * sizeof(std::int32_t));
-        mean_of_channels(device_, tokens, channels, count, grouped.channels(static_cast<index_t>(g), 1));
-      }
-      map_join_.add(device_, windows_, look, grouped);
-    }
+  void add_maps(BackbonePass<Backbone, Device>& pass, index_t slot, Look const& look, std::span<std::vector<int> const> groups) {
+    std::array<ConstFeatures<Device>, 4> levels;
+    std::size_t count = 0;
+    for (Value const& map : pass.cross_maps())
+      if (map) levels[count++] = one_of_batch(pass.plan().view(map), slot);
+    word_maps_.add(device_, windows_, look, std::span(levels).first(count), groups);
   }
-  void require_groups(std::span<std::vector<int> const> groups) const {
-    for (auto const& group : groups) {
-      if (group.empty()) throw Error(Errc::argument, "a map of no token was asked for");
-      for (int const token : group)
-        if (token < 0 || token >= model_->context_length())
-          throw Error(Errc::argument, "a map of a token that the context does not have was asked for",
-                      {.expected = "below " + std::to_string(model_->context_length()), .found = std::to_string(token)});
-    }
-    bool any = false;
-    for (Value const& map : full_->backbone.cross_maps()) any = any || static_cast<bool>(map);
-    if (!groups.empty() && !any) throw Error(Errc::argument, "this network has no attention maps at the levels that are averaged");
+  bool has_maps() const {
+    auto const& maps = full_->backbone.cross_maps();
+    return std::any_of(maps.begin(), maps.end(), [](Value const& map) { return static_cast<bool>(map); });
   }
 
   /// Sums to labels, and to confidence where there is room for it.
@@ -415,13 +370,12 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   PictureWindows<Device> windows_;
   index_t height_ = 0, width_ = 0;  // of the picture itself
   decltype(joins_of(Tasks{})) joins_;
-  MapJoin<Device> map_join_;
+  WindowInput<Device> input_;
+  WordMaps<Device> word_maps_;
   AttentionMaps maps_;
-  std::vector<float> noise_;
   FitPicture fit_;
-  GrowingBuffer<float, Device> group_memory_, confidence_memory_, cut_memory_, turned_memory_;
+  GrowingBuffer<float, Device> confidence_memory_;
   GrowingBuffer<std::uint8_t, Device> label_memory_;
-  GrowingBuffer<std::int32_t, Device> channel_memory_;
 };
 
 }  // namespace tadp

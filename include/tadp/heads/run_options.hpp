@@ -3,12 +3,15 @@
 // Plain values without a model's type, so that a program can fill them before it knows one.
 #pragma once
 
+#include "tadp/core/error.hpp"
 #include "tadp/core/preprocessing.hpp"
 #include "tadp/text/tokens.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace tadp {
 
@@ -30,6 +33,22 @@ struct SessionOptions {
   bool self_maps = false;  ///< self-attention maps, too; they are for Session::self_map, no head reads them
   Tokenizer tokenizer{};   ///< without one, prompts are token ids
 };
+
+/// Error(argument) unless a session can be made so; the sides of a window are multiples of `unit`.
+inline void require_options(SessionOptions const& o, int unit) {
+  auto const fail = [](char const* key, std::string expected, int found) {
+    throw Error(Errc::argument, "an option of the session does not fit the model", {.key = key, .expected = std::move(expected), .found = std::to_string(found)});
+  };
+  for (int const side : o.window)
+    if (side <= 0 || side % unit != 0) fail("window", "a multiple of " + std::to_string(unit), side);
+  if (o.shifts < 0 || o.shifts == 1) fail("shifts", "0, or at least 2", o.shifts);
+  if (o.stride < 0 || o.stride > std::min(o.window[0], o.window[1])) fail("stride", "at most the window's side", o.stride);
+  if (o.stretch && o.fit[0] != 0) fail("stretch", "no `fit` beside it: a picture is brought to one size", o.fit[0]);
+  if ((o.fit[0] != 0 || o.fit[1] != 0) && (o.fit[1] < 1 || o.fit[0] < o.fit[1])) fail("fit", "the long side, then the short one", o.fit[1]);
+  if (o.batch < 1) fail("batch", "at least 1", o.batch);
+  if (o.texts < 1) fail("texts", "at least 1", o.texts);
+  if (o.threads < 1) fail("threads", "at least 1", o.threads);
+}
 
 /// What a raw batch is made of; every span is on the host.
 struct RawBatch {
