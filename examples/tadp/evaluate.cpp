@@ -12,15 +12,13 @@ struct Task {
 };
 constexpr Task tasks[] = {{"segmentation", evaluate_labels}, {"depth", evaluate_depths}, {"detection", evaluate_boxes}};
 
-/// The one that is named, else the model's only one.
+/// The one that is named, else that of the model's first head.
 std::string task_of(EvaluateOptions const& o, ModelFile const& file) {
-  auto const heads = tadp::heads_of(file.description);
   if (!o.task.empty()) return o.task;
-  if (heads.size() == 1) return heads[0].task == "segmentation_voc" ? "segmentation" : heads[0].task;
-  std::string known;
-  for (auto const& head : heads) known += (known.empty() ? "" : ", ") + head.task;
-  throw tadp::Error(heads.empty() ? tadp::Errc::unsupported : tadp::Errc::argument, heads.empty() ? "the model has no head that could be scored" : "the model has several heads: say which is scored",
-                    {.file = file.path.string(), .key = "--task", .expected = heads.empty() ? "segmentation, depth or detection" : known, .found = heads.empty() ? file.description.task : "none"});
+  auto const heads = tadp::heads_of(file.description);
+  if (heads.empty())
+    throw tadp::Error(tadp::Errc::unsupported, "the model has no head that could be scored", {.file = file.path.string(), .key = "--task", .expected = "segmentation, depth or detection", .found = file.description.task});
+  return heads[0].task == "segmentation_voc" ? "segmentation" : heads[0].task;
 }
 
 /// A rule whose name is wrong is told before a model is opened; what classes there are is known later.
@@ -96,7 +94,7 @@ void add_evaluate(CLI::App& app, Command& command) {
   auto* const sub = app.add_subcommand("evaluate", "score a model on pictures with labels, depth or boxes");
   sub->add_option("--data", o->data, "labels: folder with images/, labels/, captions.json, and classes.json there or above; depth: a list of \"picture depth\", or images/ and depth/; boxes: JPEGImages/ or images/, Annotations/")->required()->type_name("DIR");
   add_model(*sub, o->model);
-  sub->add_option("--task", o->task, "which head is scored, else the model's only one")->check(CLI::IsMember({"segmentation", "depth", "detection"}))->type_name("segmentation|depth|detection");
+  sub->add_option("--task", o->task, "which head is scored, else the model's first")->check(CLI::IsMember({"segmentation", "depth", "detection"}))->type_name("segmentation|depth|detection");
   add_prompt(*sub, o->prompt);
   add_modifier(*sub, o->modifier, false);
   add_model_words(*sub, o->words);

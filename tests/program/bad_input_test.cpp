@@ -246,7 +246,6 @@ TEST_CASE("heads that a model does not have, and options of other tasks") {
                          Row{"perceive" + picture + p.at("two.safetensors"), 3, {"does not have", "depth + detection + segmentation", "found: depth + segmentation"}},
                          Row{"perceive" + picture + p.at("normals.safetensors"), 3, {"does not have", "found: normals"}},
                          Row{"depth" + picture + p.at("damaged.safetensors"), 3, {"tadp.heads", "filters"}},
-                         Row{"evaluate" + data + p.at("all.safetensors"), 2, {"several heads", "--task", "segmentation, depth, detection"}},
                          Row{"evaluate --task depth" + data + p.at("model.safetensors"), 3, {"no head for this task", "found: segmentation"}},
                          Row{"evaluate --eigen" + data + p.at("model.safetensors"), 2, {"--eigen", "expected: depth"}},
                          Row{"evaluate --task depth --split all" + data + p.at("all.safetensors"), 2, {"--split", "expected: detection"}},

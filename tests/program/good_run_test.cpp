@@ -203,7 +203,9 @@ TEST_CASE("a file of one head serves its command, and perceive") {
   auto const seen = s.ask("perceive" + arguments("depth.safetensors"))["pictures"][0];
   CHECK(seen.contains("metres"));
   CHECK_FALSE(seen.contains("objects"));
+  // Without --task the first head is scored, which in company is that of labels.
   CHECK(s.ask("evaluate --data " + quoted(s.folder / "scenes") + " --model " + quoted(s.folder / "depth.safetensors"))["task"] == "depth");
+  CHECK(s.ask("evaluate --data " + quoted(s.folder / "scenes"))["task"] == "segmentation");
 }
 
 TEST_CASE("a model that makes no numbers is flagged") {
