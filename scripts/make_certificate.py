@@ -3,8 +3,8 @@
 """Makes a parity certificate of a model: what PyTorch computes with its weights, stage by stage, for `tadp verify MODEL`.
 
 Needs torch and safetensors, and Pillow for --picture. Reads a checkpoint of any layout that tadp reads (CompVis, a
-diffusers folder, the released TADP and VPD files, tadp's own), runs autoencoder, text encoder, UNet and the mmseg head in
-double precision on one picture and one text, and writes two files beside the model, to be kept together:
+diffusers folder, the released TADP and VPD files, tadp's own), runs autoencoder, text encoder, UNet and the heads of labels
+(mmseg's and smp's) and depth in double precision on one picture and one text, and writes two files beside the model, to be kept together:
 
   MODEL.certificate.json         what was run, a checksum of every tensor, and mean, rms and absmax of every stage
   MODEL.certificate.safetensors  the picture, and at most --keep numbers of every stage
@@ -325,7 +325,12 @@ class UNet:
             index += 1
         features[0] = x
         averaged = {k: self.stage(f"map.level{2 * k}", torch.stack(v).mean(0)) for k, v in self.maps.items() if v}
-        return [torch.cat([features[k], averaged[k]], 1) if k in averaged else features[k] for k in range(4)]
+        features = [features[k] for k in range(4)]
+        return features, [torch.cat([f, averaged[k]], 1) if k in averaged else f for k, f in enumerate(features)]
+
+
+def batch_norm(w, name, x):
+    return F.batch_norm(x, w(name + ".running_mean"), w(name + ".running_var"), w(name + ".weight"), w(name + ".bias"), False, 0.0, 1e-5)
 
 
 def segmentation_head(w, stage, pyramid):
@@ -338,11 +343,49 @@ def segmentation_head(w, stage, pyramid):
         for unit in range(max(1, i)):
             name = f"decode_head.scale_heads.{i}.{2 * unit}."
             x = conv(w, name + "conv", x, bias=False)
-            x = F.relu(F.batch_norm(x, w(name + "bn.running_mean"), w(name + "bn.running_var"), w(name + "bn.weight"), w(name + "bn.bias"), False, 0.0, 1e-5))
+            x = F.relu(batch_norm(w, name + "bn", x))
             if i > 0:
                 x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         total = total + x
     return stage("seg.logits", conv(w, "decode_head.conv_seg", total))
+
+
+def voc_head(w, stage, pyramid):
+    """The FPN decoder of segmentation_models_pytorch; corners are aligned throughout."""
+    at = "decode_head.decoder."
+    levels = [conv(w, at + "p5", pyramid[3])]
+    for level in (2, 1, 0):
+        skip = conv(w, f"{at}p{2 + level}.skip_conv", pyramid[level])
+        levels.append(F.interpolate(levels[-1], size=skip.shape[2:], mode="nearest") + skip)
+    total = 0
+    for i, x in enumerate(levels):
+        for unit in range(max(1, 3 - i)):
+            name = f"{at}seg_blocks.{i}.block.{unit}.block."
+            x = F.relu(group_norm(w, name + "1", conv(w, name + "0", x, bias=False), 32, 1e-5))
+            if i < 3:
+                x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+        total = total + x
+    logits = conv(w, "decode_head.segmentation_head.0", stage("voc.decoder", total))
+    return stage("voc.logits", F.interpolate(logits, scale_factor=8, mode="bilinear", align_corners=True))
+
+
+def depth_head(w, stage, features, max_depth):
+    """VPD's decoder over the features without maps, on the grid of level 2."""
+    a = conv(w, "encoder.layer1.3", F.relu(group_norm(w, "encoder.layer1.1", conv(w, "encoder.layer1.0", features[0], 2), 16, 1e-5)), 2)
+    d = F.interpolate(features[3], size=features[2].shape[2:], mode="nearest")
+    joined = torch.cat([a, conv(w, "encoder.layer2.0", features[1], 2), features[2], d], 1)
+    x = stage("depth.conv_feats", F.relu(group_norm(w, "encoder.out_layer.1", conv(w, "encoder.out_layer.0", joined), 16, 1e-5)))
+    layer = 0
+    while f"decoder.deconv_layers.{layer}.weight" in w:
+        weight = w(f"decoder.deconv_layers.{layer}.weight")
+        padding, extra = {2: (0, 0), 3: (1, 1), 4: (1, 0)}[weight.shape[-1]]
+        x = F.relu(batch_norm(w, f"decoder.deconv_layers.{layer + 1}", F.conv_transpose2d(x, weight, None, 2, padding, extra)))
+        layer += 3
+    x = F.relu(batch_norm(w, "decoder.conv_layers.1", conv(w, "decoder.conv_layers.0", x)))
+    for _ in range(2):
+        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    logit = stage("depth.logit", conv(w, "last_layer_depth.2", F.relu(conv(w, "last_layer_depth.0", x))))
+    return stage("depth.pred", max_depth * logit.sigmoid())
 
 
 # --- what is run ---
@@ -357,10 +400,11 @@ def config_of(w):
         part = lambda key: json.loads(w.metadata["tadp." + key])
         unet, vae, text, given = part("unet"), part("vae"), part("text"), part("input")
         return dict(heads=unet["num_heads"], groups=unet["norm_groups"], vae_groups=vae["norm_groups"], text_heads=text["heads"], begin=text["begin_token"], end=text["end_token"],
-                    vocabulary=text["vocabulary"], length=text["length"], scale=given["latent"]["scale"], mean=given["mean"], deviation=given["deviation"], prompt=part("prompt")["parts"])
+                    vocabulary=text["vocabulary"], length=text["length"], scale=given["latent"]["scale"], mean=given["mean"], deviation=given["deviation"], prompt=part("prompt")["parts"],
+                    max_depth=next((h["depth"]["max_depth"] for h in json.loads(w.metadata.get("tadp.heads", "[]")) if "depth" in h), 10.0))
     if width.shape[0] not in PRESETS:
         sys.exit(f"a UNet of {width.shape[0]} channels is no known network, and the file does not describe itself")
-    config = dict(PRESETS[width.shape[0]], mean=[127.5] * 3, deviation=[127.5] * 3, scale=1.0 if width.shape[0] == 48 else SCALE, prompt=[])
+    config = dict(PRESETS[width.shape[0]], mean=[127.5] * 3, deviation=[127.5] * 3, scale=1.0 if width.shape[0] == 48 else SCALE, prompt=[], max_depth=10.0)
     if w.parts == {} and w.place[VAE].endswith("encoder_vq."):
         config["scale"] = 1.0
     config["prompt"].append("caption" if TEXT + "final_layer_norm.weight" in w else "averaged_eos")
@@ -392,13 +436,19 @@ def run(w, stage, config, picture, ids):
         context.append(encode_text(w, stage, torch.tensor(ids), config["text_heads"], config["vocabulary"]))
     if "averaged_eos" in parts:
         context.append(w("class_embeddings")[None])
-    meta = {"caption": "caption" in parts or "null" in parts, "class_embeddings": context[-1].shape[1] if "averaged_eos" in parts else 0, "adapter": "adapter" in parts, "head_classes": 0}
+    meta = {"caption": "caption" in parts or "null" in parts, "class_embeddings": context[-1].shape[1] if "averaged_eos" in parts else 0, "adapter": "adapter" in parts,
+            "head_classes": 0, "voc_classes": 0, "max_depth": 0.0}
     context = torch.cat(context, 1)
     if meta["adapter"]:
         context = adapt(w, stage, context)
-    pyramid = UNet(w, stage, config)(latent, context)
+    features, pyramid = UNet(w, stage, config)(latent, context)
     if "decode_head.conv_seg.weight" in w:
         meta["head_classes"] = segmentation_head(w, stage, pyramid).shape[1]
+    if "decode_head.segmentation_head.0.weight" in w:
+        meta["voc_classes"] = voc_head(w, stage, pyramid).shape[1]
+    if "last_layer_depth.2.weight" in w:
+        meta["max_depth"] = config["max_depth"]
+        depth_head(w, stage, features, config["max_depth"])
     return meta
 
 

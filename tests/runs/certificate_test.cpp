@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parity certificates that PyTorch made of two small models: every stage is met, a changed weight is found at its stage, and
+// Parity certificates that PyTorch made of four small models: every stage is met, a changed weight is found at its stage, and
 // a certificate of other weights or of another form is refused.
 #include "tadp/runs/certificate.hpp"
 
@@ -52,6 +52,18 @@ TEST_CASE("Every stage of a model with class embeddings in place of texts is PyT
   CHECK(report.ok());
   CHECK(std::none_of(report.rows.begin(), report.rows.end(), [](GoldenRow const& row) { return row.entry.starts_with("clip."); }));
   CHECK(std::any_of(report.rows.begin(), report.rows.end(), [](GoldenRow const& row) { return row.entry == "seg.logits"; }));
+}
+
+TEST_CASE("Every stage of the heads of VOC and depth is PyTorch's") {
+  for (std::string const name : {"voc", "depth"}) {
+    CAPTURE(name);
+    Made const made(name);
+    auto const report = verify_model(manifest(name), open_model(made.path), {.threads = 1});
+    CHECK(report.ok());
+    for (char const* const stage : {name == "voc" ? "voc.logits" : "depth.pred", name == "voc" ? "voc.decoder" : "depth.conv_feats"})
+      CHECK_MESSAGE(std::any_of(report.rows.begin(), report.rows.end(), [&](GoldenRow const& row) { return row.entry == stage; }), stage);
+    for (auto const& row : report.rows) CHECK_MESSAGE(row.error < 0.1 * row.bound, row.entry);
+  }
 }
 
 TEST_CASE("A changed weight departs first at the stage that reads it") {

@@ -8,11 +8,8 @@
 #include "tadp/runs/certificate_weights.hpp"
 #include "tadp/runs/golden.hpp"
 #include "tadp/runs/golden_stage_list.hpp"
-#include "tadp/runs/street_stack.hpp"
 
 namespace tadp {
-
-using CertifiedStreet = GoldenStackOf<StreetUNet, StreetTextEncoder, 64>;
 
 /// The pass of a certificate with the weights of a model. Stack: GoldenTiny, GoldenFull or CertifiedStreet.
 template <class Stack>
@@ -64,7 +61,7 @@ class CertificatePass {
     time_ = plan_.input({1, 1, 1, Stack::unet.model_channels});
     auto const features = backbone.unet(ctx, latents, {backbone.unet.time_projections(ctx, time_), backbone.unet.keys_values(ctx, context), nullptr});
     for (std::size_t level = 1; level <= 2; ++level) stages_.add_late("map.level" + std::to_string(2 * level), features.cross_maps[level]);
-    net_.head(ctx, pyramid_of(ctx, features));
+    net_.heads(ctx, features);
   }
   void fill_picture() {
     auto const values = certificate_->values(certificate_->tensor(picture_name));

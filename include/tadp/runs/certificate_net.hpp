@@ -1,19 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // The networks that a parity certificate goes through, put together from what it says of its pass: backbone, what the prompt
-// adds to the context, and the head of mmsegmentation where the model has it.
+// adds to the context, and the heads of labels (mmsegmentation's, smp's) and of depth that the model has.
 #pragma once
 
 #include "tadp/io/weights.hpp"
-#include "tadp/runs/golden_inputs.hpp"
+#include "tadp/runs/golden_depth.hpp"
+#include "tadp/runs/golden_voc.hpp"
+#include "tadp/runs/street_heads.hpp"
+#include "tadp/runs/street_stack.hpp"
 
 namespace tadp {
+
+using CertifiedStreet = GoldenStackOf<StreetUNet, StreetTextEncoder, 64>;
+
+/// Widths of a stack's depth head.
+template <class Stack>
+inline constexpr DepthConfig certified_depth = golden_depth<Stack>;
+template <>
+inline constexpr DepthConfig certified_depth<CertifiedStreet> = street_depth;
 
 /// What a certificate's pass consists of beside picture and UNet.
 struct CertifiedParts {
   bool caption = true;           ///< the text encoder is run
   index_t class_embeddings = 0;  ///< tokens of a table in the model
   bool adapter = false;
-  index_t head_classes = 0;      ///< of the segmentation head; 0: no head
+  index_t head_classes = 0;      ///< of mmsegmentation's head; 0: no head
+  index_t voc_classes = 0;       ///< of smp's
+  float max_depth = 0.0F;        ///< metres, of the depth head; 0: no head
   float latent_scale = 1.0F;
 };
 
@@ -21,12 +34,19 @@ struct CertifiedParts {
 inline CertifiedParts certified_parts(Golden const& certificate) {
   return certificate.guarded([&] {
     auto const& meta = certificate.meta();
-    CertifiedParts const parts{meta.at("caption").get<bool>(), meta.at("class_embeddings").get<index_t>(), meta.at("adapter").get<bool>(), meta.at("head_classes").get<index_t>(), meta.at("latent_scale").get<float>()};
+    CertifiedParts const parts{.caption = meta.at("caption").get<bool>(),
+                               .class_embeddings = meta.at("class_embeddings").get<index_t>(),
+                               .adapter = meta.at("adapter").get<bool>(),
+                               .head_classes = meta.at("head_classes").get<index_t>(),
+                               .voc_classes = meta.value("voc_classes", index_t{0}),
+                               .max_depth = meta.value("max_depth", 0.0F),
+                               .latent_scale = meta.at("latent_scale").get<float>()};
     auto const within = [&](index_t count, char const* key) {
       if (count < 0 || count > 4096) throw Error(Errc::format, "a certificate has a count that no model has", {.file = certificate.path().string(), .key = key, .expected = "0 to 4096", .found = std::to_string(count)});
     };
     within(parts.class_embeddings, "class_embeddings");
     within(parts.head_classes, "head_classes");
+    within(parts.voc_classes, "voc_classes");
     if (!parts.caption && parts.class_embeddings == 0) throw Error(Errc::format, "a certificate needs a text or class embeddings", {.file = certificate.path().string()});
     return parts;
   });
@@ -37,14 +57,22 @@ template <class Stack>
 class CertifiedNet {
  public:
   using Backbone = typename Stack::Model::Backbone;
-  using HeadNet = typename SegmentationOf<dynamic, static_cast<int>(Stack::head_width)>::Net;
+  using LabelsNet = typename SegmentationOf<dynamic, static_cast<int>(Stack::head_width)>::Net;
+  using VocNet = typename SegmentationOf<dynamic, golden_voc<Stack>>::Net;
+  using DepthNet = typename DepthOf<certified_depth<Stack>>::Net;
 
   explicit CertifiedNet(CertifiedParts const& parts) : parts_(parts), list_(std::make_shared<ParameterList>()), backbone_(Scope(*list_)) {
     index_t const tokens = (parts.caption ? Stack::text.length : 0) + parts.class_embeddings;
     auto const& unet = Stack::unet;
     if (parts.class_embeddings > 0) class_embeddings_ = Scope(*list_).add("class_embeddings", {parts.class_embeddings, Stack::text.width}, Init::embedding, false);
     if (parts.adapter) adapter_.emplace(Scope(*list_), Stack::text.width);
-    if (parts.head_classes > 0) head_.emplace(Scope(*list_), FeatureChannels{unet.channels(0), unet.channels(1) + tokens, unet.channels(2) + tokens, unet.channels(3)}, parts.head_classes);
+    FeatureChannels const features{unet.channels(0), unet.channels(1), unet.channels(2), unet.channels(3)}, with_maps{features[0], features[1] + tokens, features[2] + tokens, features[3]};
+    if (parts.head_classes > 0) labels_.emplace(Scope(*list_), with_maps, parts.head_classes);
+    if (parts.voc_classes > 0) voc_.emplace(Scope(*list_), with_maps, parts.voc_classes);
+    if (parts.max_depth <= 0.0F) return;
+    if (parts.max_depth != certified_depth<Stack>.max_depth)
+      throw Error(Errc::unsupported, "the certificate's depth head reaches another distance than this stack's", {.key = "max_depth", .expected = std::to_string(certified_depth<Stack>.max_depth), .found = std::to_string(parts.max_depth)});
+    depth_.emplace(Scope(*list_), features, 1);
   }
   CertifiedNet(CertifiedNet const&) = delete;
   CertifiedNet& operator=(CertifiedNet const&) = delete;
@@ -69,10 +97,12 @@ class CertifiedNet {
     }
     return adapter_ ? (*adapter_)(ctx, c) : c;
   }
-  /// The head's stages are noted; nothing without a head.
+  /// The heads' stages are noted.
   template <class Ctx>
-  void head(Ctx& ctx, Pyramid<typename Ctx::Value> const& pyramid) const {
-    if (head_) (*head_)(ctx, pyramid);
+  void heads(Ctx& ctx, UNetFeatures<typename Ctx::Value> const& features) const {
+    if (labels_) (*labels_)(ctx, pyramid_of(ctx, features));
+    if (voc_) (*voc_)(ctx, pyramid_of(ctx, features));
+    if (depth_) (*depth_)(ctx, features.features);
   }
 
  private:
@@ -81,7 +111,9 @@ class CertifiedNet {
   Backbone backbone_;
   ParameterId class_embeddings_{};
   std::optional<TextAdapter> adapter_;
-  std::optional<HeadNet> head_;
+  std::optional<LabelsNet> labels_;
+  std::optional<VocNet> voc_;
+  std::optional<DepthNet> depth_;
 };
 
 }  // namespace tadp
