@@ -4,40 +4,19 @@
 #pragma once
 
 #include "tadp/text/tokens.hpp"
+#include "tadp/text/unicode.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 namespace tadp {
 
 namespace word_detail {
 
-/// Bytes of the UTF-8 sequence at the start of `text`, and its code point; nothing where it is malformed.
-struct Decoded {
-  std::size_t bytes;
-  std::uint32_t code;
-};
-inline std::optional<Decoded> decode(std::string_view text) {
-  auto const byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
-  std::uint32_t const lead = byte(0);
-  if (lead < 0x80) return Decoded{1, lead};
-  std::size_t const bytes = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < bytes) return std::nullopt;
-  std::uint32_t code = lead & (0x7fu >> bytes);
-  for (std::size_t i = 1; i < bytes; ++i) {
-    if ((byte(i) & 0xc0u) != 0x80u) return std::nullopt;
-    code = code << 6 | (byte(i) & 0x3fu);
-  }
-  constexpr std::uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < smallest[bytes] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return std::nullopt;
-  return Decoded{bytes, code};
-}
-
 /// Letters and digits of ASCII, and everything above it but blanks and punctuation.
-constexpr bool in_word(std::uint32_t code) {
+constexpr bool in_word(char32_t code) {
   if (code < 0x80) return (code >= '0' && code <= '9') || (code >= 'a' && code <= 'z') || (code >= 'A' && code <= 'Z');
-  constexpr std::pair<std::uint32_t, std::uint32_t> outside[] = {{0x80, 0xbf}, {0x2000, 0x206f}, {0x3000, 0x303f}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}};
+  constexpr std::pair<char32_t, char32_t> outside[] = {{0x80, 0xbf}, {0x2000, 0x206f}, {0x3000, 0x303f}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}};
   return std::none_of(std::begin(outside), std::end(outside), [&](auto const& range) { return code >= range.first && code <= range.second; });
 }
 
@@ -45,16 +24,16 @@ constexpr bool in_word(std::uint32_t code) {
 
 /// The words of a text in lower case (ASCII letters), split at blanks and punctuation; Error(format) unless it is UTF-8.
 inline std::vector<std::string> words_of(std::string_view text) {
+  require_utf8(text);
   std::vector<std::string> words;
   std::string word;
   for (std::size_t at = 0; at < text.size();) {
-    auto const next = word_detail::decode(text.substr(at));
-    if (!next) throw Error(Errc::format, "the text is not UTF-8", {.found = printable(text.substr(0, 60)), .offset = at});
-    if (word_detail::in_word(next->code))
-      for (char const c : text.substr(at, next->bytes)) word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    auto const next = code_point_at(text, at);
+    if (word_detail::in_word(next.code))
+      for (char const c : text.substr(at, next.bytes)) word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     else if (!word.empty())
       words.push_back(std::exchange(word, {}));
-    at += next->bytes;
+    at += next.bytes;
   }
   if (!word.empty()) words.push_back(std::move(word));
   return words;
