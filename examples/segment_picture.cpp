@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tadp/io/description.hpp"
 #include "tadp/io/weights.hpp"
+#include "tadp/runs/described_model.hpp"
 #include "tadp/tadp.hpp"
 
 namespace td = tadp;
@@ -11,10 +11,11 @@ int main(int count, char** name) {  // segment_picture MODEL PICTURE LABELS
   if (count != 4) return 2;
   td::SafetensorsSet const file(name[1]);
   auto const about = td::description_of(file.metadata(), name[1]);
-  auto const model = std::make_shared<Stack const>(td::ModelSizes{.classes = std::ssize(about.classes)});
+  auto const model = std::make_shared<Stack const>(td::sizes_of<Stack>(about, name[1]));
   auto const weights = std::make_shared<td::Weights<td::Cpu>>(td::Cpu(1), model->parameters());
   td::load_weights(*weights, {name[1]});
-  td::SessionOptions options{.window = about.window, .stride = about.stride, .threads = 2, .latent = about.latent, .normalisation = about.normalisation};
+  td::SessionOptions options = td::session_options_of(about);
+  options.threads = 2;
   options.tokenizer = td::WordTokenizer(about.vocabulary, td::street_text);
   td::Session<Stack, td::Inference<td::Cpu>> segment(model, weights, options);
   td::write_labels(name[3], segment(td::read_image(name[2]), {.caption = "a street photo of a road, buildings, trees and cars"}));

@@ -115,17 +115,12 @@ class RunnerOf final : public Runner {
     return weights;
   }
   static tadp::SessionOptions options_of(ModelFile const& file, RunnerOptions const& o, ModelWords const& words) {
-    tadp::ModelDescription const& d = file.description;
-    tadp::SessionOptions options{.window = o.window[0] > 0 ? o.window : d.window,
-                                 .stride = o.stride >= 0 ? o.stride : o.window[0] > 0 ? 0 : d.stride,
-                                 .shifts = o.stride >= 0 ? 0 : d.shifts,
-                                 .flip = d.flip,
-                                 .fit = o.fit.value_or(d.stretch ? std::array<int, 2>{0, 0} : d.fit),
-                                 .stretch = d.stretch && !o.fit,
-                                 .batch = o.batch,
-                                 .threads = o.threads,
-                                 .latent = d.latent,
-                                 .normalisation = d.normalisation};
+    auto options = tadp::session_options_of(file.description);
+    if (o.window[0] > 0) options.window = o.window, options.stride = 0;
+    if (o.stride >= 0) options.stride = o.stride, options.shifts = 0;
+    if (o.fit) options.fit = *o.fit, options.stretch = false;
+    options.batch = o.batch;
+    options.threads = o.threads;
     options.tokenizer = words.tokenizer;
     return options;
   }
