@@ -4,7 +4,7 @@
 
 Needs torch and safetensors, and Pillow for --picture. Reads a checkpoint of any layout that tadp reads (CompVis, a
 diffusers folder, the released TADP and VPD files, tadp's own), runs autoencoder, text encoder, UNet and the heads of labels
-(mmseg's and smp's) and depth in double precision on one picture and one text, and writes two files beside the model, to be kept together:
+(mmseg's and smp's), depth and detection in double precision on one picture and one text, and writes two files beside the model, to be kept together:
 
   MODEL.certificate.json         what was run, a checksum of every tensor, and mean, rms and absmax of every stage
   MODEL.certificate.safetensors  the picture, and at most --keep numbers of every stage
@@ -350,6 +350,54 @@ def segmentation_head(w, stage, pyramid):
     return stage("seg.logits", conv(w, "decode_head.conv_seg", total))
 
 
+def fixed_rois(height, width):
+    """Boxes of many sizes, some beyond the edge: a detector's own would depend on how numbers are rounded.
+    No sample lies one cell outside to the bit, where rounding decides whether it counts."""
+    parts = [(0, 0, 1, 1), (0.1, 0.2, 0.4, 0.9), (0.5, 0.1, 0.55, 0.3), (0.7, 0.6, 0.99, 0.97), (0.33, 0.4, 0.36, 0.46), (-0.1, 0.5, 0.3, 1.1), (0.8, -0.17, 1.2, 0.5), (0.6, 0.6, 0.6, 0.6)]
+    return torch.tensor([[x1 * width, y1 * height, x2 * width, y2 * height] for x1, y1, x2, y2 in parts])
+
+
+def roi_align(levels, rois, first_level, size=7, samples=2):
+    """torchvision's MultiScaleRoIAlign, aligned=False, 224 pixels on the level of stride 16."""
+    pooled = []
+    for x1, y1, x2, y2 in rois.double():
+        area = float((x2 - x1) * (y2 - y1))
+        level = 0 if area <= 0 else min(max(math.floor(4 + math.log2(math.sqrt(area) / 224) + 1e-6) - first_level, 0), len(levels) - 1)
+        x, scale = levels[level][0], 2.0 ** -(first_level + level)
+        taps = []
+        for low, high, extent in ((y1, y2, x.shape[1]), (x1, x2, x.shape[2])):
+            cell = max(float(high - low) * scale, 1.0) / size
+            at = float(low) * scale + (torch.arange(size * samples, dtype=torch.float64) + 0.5) * cell / samples
+            inside = (at >= -1) & (at <= extent)
+            at = at.clamp(0, extent - 1)
+            first = at.floor().long()
+            taps.append((first, (first + 1).clamp(max=extent - 1), at - first, inside))
+        (ya, yb, fy, iny), (xa, xb, fx, inx) = taps
+        rows = x[:, ya] * (1 - fy)[:, None] + x[:, yb] * fy[:, None]
+        values = (rows[:, :, xa] * (1 - fx) + rows[:, :, xb] * fx) * (iny[:, None] & inx)
+        pooled.append(F.avg_pool2d(values, samples))
+    return torch.stack(pooled)
+
+
+def detection_head(w, stage, pyramid, rois, first_level):
+    """Pyramid and proposal network of torchvision's Faster R-CNN, and the box head on boxes that are given."""
+    levels = [conv(w, f"fpn.inner_blocks.{i}.0", x) for i, x in enumerate(pyramid)]
+    for i in (3, 2, 1):
+        levels[i - 1] = levels[i - 1] + F.interpolate(levels[i], size=levels[i - 1].shape[2:], mode="nearest")
+    levels = [stage(f"det.fpn.{i}", conv(w, f"fpn.layer_blocks.{i}.0", x)) for i, x in enumerate(levels)]
+    at = "decode_head.rpn.head."
+    for i, x in enumerate(levels):
+        h = F.relu(conv(w, at + "conv.0.0", x))
+        stage(f"det.rpn.objectness.{i}", conv(w, at + "cls_logits", h))
+        stage(f"det.rpn.deltas.{i}", conv(w, at + "bbox_pred", h))
+    at = "decode_head.roi_heads."
+    h = stage("det.roi_pooled", roi_align(levels, rois, first_level).flatten(1))
+    for layer in ("fc6", "fc7"):
+        h = F.relu(linear(w, at + "box_head." + layer, h))
+    stage("det.box_regression", linear(w, at + "box_predictor.bbox_pred", h))
+    return stage("det.class_logits", linear(w, at + "box_predictor.cls_score", h))
+
+
 def voc_head(w, stage, pyramid):
     """The FPN decoder of segmentation_models_pytorch; corners are aligned throughout."""
     at = "decode_head.decoder."
@@ -426,7 +474,7 @@ def picture_of(args, config):
     return ((data - torch.tensor(config["mean"])) / torch.tensor(config["deviation"])).permute(2, 0, 1)[None].contiguous()
 
 
-def run(w, stage, config, picture, ids):
+def run(w, stage, config, picture, ids, rois):
     """Returns what describes the pass beside its stages."""
     moments = encode_picture(w, stage, picture.double(), config["vae_groups"])
     latent = stage("latents", moments.chunk(2, 1)[0] * config["scale"])
@@ -437,7 +485,7 @@ def run(w, stage, config, picture, ids):
     if "averaged_eos" in parts:
         context.append(w("class_embeddings")[None])
     meta = {"caption": "caption" in parts or "null" in parts, "class_embeddings": context[-1].shape[1] if "averaged_eos" in parts else 0, "adapter": "adapter" in parts,
-            "head_classes": 0, "voc_classes": 0, "max_depth": 0.0}
+            "head_classes": 0, "voc_classes": 0, "detection_classes": 0, "max_depth": 0.0}
     context = torch.cat(context, 1)
     if meta["adapter"]:
         context = adapt(w, stage, context)
@@ -446,6 +494,9 @@ def run(w, stage, config, picture, ids):
         meta["head_classes"] = segmentation_head(w, stage, pyramid).shape[1]
     if "decode_head.segmentation_head.0.weight" in w:
         meta["voc_classes"] = voc_head(w, stage, pyramid).shape[1]
+    if "decode_head.rpn.head.cls_logits.weight" in w:
+        stride = picture.shape[2] // pyramid[0].shape[2]
+        meta["detection_classes"] = detection_head(w, stage, pyramid, rois, stride.bit_length() - 1).shape[1]
     if "last_layer_depth.2.weight" in w:
         meta["max_depth"] = config["max_depth"]
         depth_head(w, stage, features, config["max_depth"])
@@ -468,13 +519,17 @@ def main():
     ids = ids[:config["length"] - 1]
     ids = [ids + [config["end"]] * (config["length"] - len(ids))]
     picture = picture_of(args, config)
+    inputs = {"input.image": picture}
+    rois = fixed_rois(*picture.shape[2:])
     with torch.no_grad():
-        meta = run(w, stage, config, picture, ids)
-    tensors, table = {"input.image": picture}, {}
-    for name, value in {"input.image": picture, **stage.values}.items():
+        meta = run(w, stage, config, picture, ids, rois)
+    if meta["detection_classes"] > 0:
+        inputs["input.rois"] = rois
+    tensors, table = {}, {}
+    for name, value in {**inputs, **stage.values}.items():
         flat = value.double().flatten()
-        stride = 1 if name == "input.image" else -(-flat.numel() // args.keep) | 1  # odd: meets every row and column
-        tensors[name] = flat[::stride].float().contiguous().reshape(picture.shape if name == "input.image" else (-1,))
+        stride = 1 if name in inputs else -(-flat.numel() // args.keep) | 1  # odd: meets every row and column
+        tensors[name] = flat[::stride].float().contiguous().reshape(value.shape if name in inputs else (-1,))
         table[name] = {"shape": list(value.shape), "stride": stride, "count": tensors[name].numel(), "dtype": "float32", "mean": flat.mean().item(), "rms": flat.square().mean().sqrt().item(),
                        "absmax": flat.abs().max().item()}
     manifest = {"meta": {"certificate": 1, "model": args.model.name, "torch": torch.__version__, "image": list(picture.shape), "token_ids": ids, "latent_scale": config["scale"], **meta,
@@ -483,7 +538,7 @@ def main():
     base = str(args.out or (args.model if args.model.is_dir() else args.model.with_suffix(""))) + ".certificate"
     save_file(tensors, base + ".safetensors")
     pathlib.Path(base + ".json").write_text(json.dumps(manifest, indent=1) + "\n")
-    print(f"{base}.json, {base}.safetensors: {len(table) - 1} stages, {len(w.used)} tensors")
+    print(f"{base}.json, {base}.safetensors: {len(stage.values)} stages, {len(w.used)} tensors")
 
 
 if __name__ == "__main__":

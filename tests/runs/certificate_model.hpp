@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The models of the certificates in tests/runs/certificates: tiny networks with weights by rule, with the text encoder and an
-// adapter, or with class embeddings in its place, both with mmsegmentation's head of five classes; and with smp's or depth's.
+// adapter, or with class embeddings in its place, both with mmsegmentation's head of five classes; and with the
+// heads of VOC, depth and detection.
 #pragma once
 
 #include "tadp/heads/depth.hpp"
+#include "tadp/heads/detection.hpp"
 #include "tadp/heads/smp_fpn.hpp"
 #include "tadp/io/hash_rule.hpp"
 #include "tadp/io/weights.hpp"
@@ -16,24 +18,24 @@
 namespace certificate_model {
 
 namespace td = tadp;
-template <class Task, class... Parts>
-using TinyOf = td::Model<td::Backbone<td::UNetOf<td::tiny_unet>, td::TextEncoderOf<td::tiny_text>>, td::PromptPolicy<Parts...>, td::Head<Task>>;
-using Labels = td::SegmentationOf<5, 32>;
+using Tiny = td::Backbone<td::UNetOf<td::tiny_unet>, td::TextEncoderOf<td::tiny_text>>;
+template <class... Parts>
+using TinyOf = td::Model<Tiny, td::PromptPolicy<Parts...>, td::Head<td::SegmentationOf<5, 32>>>;
 using Voc = td::SegmentationOf<6, td::SmpFpnOf{.pyramid = 64, .segmentation = 64}>;
+using Boxes = td::DetectionOf<4, td::DetectionConfig{.width = 32, .representation = 64}>;
 using Metres = td::DepthOf<td::DepthConfig{.embed = 24, .filters = 16}>;
 
-/// Writes `text`, `classes`, `voc` or `depth`; Error(argument) for another name.
+/// Writes `text`, `classes` or `heads`; Error(argument) for another name.
 inline void write(std::string_view name, std::filesystem::path const& path) {
   auto const save = [&](auto const& model, td::ParameterFilter const& wanted) {
     td::Weights<td::Cpu> weights(td::Cpu(1), model.parameters());
     td::fill_by_hash(weights, 7);
     td::save_weights(weights, path, td::Dtype::F32, {}, wanted);
   };
-  if (name == "text") return save(TinyOf<Labels, td::Caption, td::Adapter>(), {});
-  if (name == "voc") return save(TinyOf<Voc, td::Caption>(), {});
-  if (name == "depth") return save(TinyOf<Metres, td::Caption>(), {});
-  if (name == "classes") return save(TinyOf<Labels, td::AveragedEosOf<9>>(), [](td::ParameterSpec const& spec) { return !spec.name.starts_with("cond_stage_model."); });
-  throw td::Error(td::Errc::argument, "no certificate is made of this model", {.expected = "text, classes, voc or depth", .found = std::string(name)});
+  if (name == "text") return save(TinyOf<td::Caption, td::Adapter>(), {});
+  if (name == "heads") return save(td::Model<Tiny, td::PromptPolicy<td::Caption>, td::Heads<td::Head<Voc>, td::Head<Metres>, td::Head<Boxes>>>(), {});
+  if (name == "classes") return save(TinyOf<td::AveragedEosOf<9>>(), [](td::ParameterSpec const& spec) { return !spec.name.starts_with("cond_stage_model."); });
+  throw td::Error(td::Errc::argument, "no certificate is made of this model", {.expected = "text, classes or heads", .found = std::string(name)});
 }
 
 /// Adds to number `at` of a tensor of a file that `write` made.

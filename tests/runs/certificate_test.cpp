@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parity certificates that PyTorch made of four small models: every stage is met, a changed weight is found at its stage, and
+// Parity certificates that PyTorch made of three small models: every stage is met, a changed weight is found at its stage, and
 // a certificate of other weights or of another form is refused.
 #include "tadp/runs/certificate.hpp"
 
@@ -54,16 +54,13 @@ TEST_CASE("Every stage of a model with class embeddings in place of texts is PyT
   CHECK(std::any_of(report.rows.begin(), report.rows.end(), [](GoldenRow const& row) { return row.entry == "seg.logits"; }));
 }
 
-TEST_CASE("Every stage of the heads of VOC and depth is PyTorch's") {
-  for (std::string const name : {"voc", "depth"}) {
-    CAPTURE(name);
-    Made const made(name);
-    auto const report = verify_model(manifest(name), open_model(made.path), {.threads = 1});
-    CHECK(report.ok());
-    for (char const* const stage : {name == "voc" ? "voc.logits" : "depth.pred", name == "voc" ? "voc.decoder" : "depth.conv_feats"})
-      CHECK_MESSAGE(std::any_of(report.rows.begin(), report.rows.end(), [&](GoldenRow const& row) { return row.entry == stage; }), stage);
-    for (auto const& row : report.rows) CHECK_MESSAGE(row.error < 0.1 * row.bound, row.entry);
-  }
+TEST_CASE("Every stage of the heads of VOC, depth and detection is PyTorch's") {
+  Made const made("heads");
+  auto const report = verify_model(manifest("heads"), open_model(made.path), {.threads = 1});
+  CHECK(report.ok());
+  for (std::string const stage : {"voc.decoder", "voc.logits", "depth.conv_feats", "depth.logit", "depth.pred", "det.fpn.0", "det.rpn.objectness.3", "det.rpn.deltas.0", "det.class_logits", "det.box_regression"})
+    CHECK_MESSAGE(std::any_of(report.rows.begin(), report.rows.end(), [&](GoldenRow const& row) { return row.entry == stage; }), stage);
+  for (auto const& row : report.rows) CHECK_MESSAGE(row.error < 0.1 * row.bound, row.entry);
 }
 
 TEST_CASE("A changed weight departs first at the stage that reads it") {
@@ -129,6 +126,9 @@ TEST_CASE("A certificate that contradicts itself is refused") {
   CHECK(refused([](auto& all) { all["meta"]["image"] = {1, 3, 64, 65}; }) == Errc::shape);
   CHECK(refused([](auto& all) { all["meta"]["image"] = {1, 3, 128, 128}; }) == Errc::shape);
   CHECK(refused([](auto& all) { all["meta"]["token_ids"][0][0] = 512; }) == Errc::argument);
+  CHECK(refused([](auto& all) { all["meta"]["voc_classes"] = 5000; }) == Errc::format);
+  CHECK(refused([](auto& all) { all["meta"]["max_depth"] = 80.0; }) == Errc::unsupported);
+  CHECK(refused([](auto& all) { all["meta"]["detection_classes"] = 4; }) == Errc::key);
   CHECK(refused([](auto& all) { all["meta"].erase("certificate"); }) == Errc::unsupported);
   CHECK(refused([](auto& all) { all["tensors"]["latents"]["stride"] = 0; }) == Errc::shape);
 }

@@ -21,10 +21,11 @@ class BoxHead {
     auto const pooled = ctx.apply(RoiAlignOp{pool_, 4}, {levels[0], levels[1], levels[2], levels[3], boxes, counts})[0];
     ctx.note("det.roi_pooled", pooled);
     auto const h = activate(ctx, Activation::relu, fc7_(ctx, activate(ctx, Activation::relu, fc6_(ctx, pooled))));
-    std::array<typename Ctx::Value, 2> const said{classes_(ctx, h), boxes_(ctx, h)};
-    ctx.note("det.class_logits", said[0]);
-    ctx.note("det.box_regression", said[1]);
-    return said;
+    auto const logits = classes_(ctx, h);
+    ctx.note("det.class_logits", logits);
+    auto const codes = boxes_(ctx, h);
+    ctx.note("det.box_regression", codes);
+    return {logits, codes};
   }
 
   /// The best of each class, of a picture of height x width.

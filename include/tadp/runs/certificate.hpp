@@ -33,6 +33,7 @@ class CertificatePass {
     fill_picture();
     float const t = 1.0F;
     fill_timesteps({&t, 1}, plan_.view(time_));
+    fill_rois(check);
     check.features(picture_name, plan_.view(picture_));
     stages_.run(cpu_, check, control);
     check.finish();
@@ -40,7 +41,7 @@ class CertificatePass {
 
  private:
   using Value = PlannedValue;
-  static constexpr char const* picture_name = "input.image";
+  static constexpr char const *picture_name = "input.image", *rois_name = "input.rois";
 
   void note_pass() {
     auto const& meta = certificate_->meta();
@@ -61,7 +62,8 @@ class CertificatePass {
     time_ = plan_.input({1, 1, 1, Stack::unet.model_channels});
     auto const features = backbone.unet(ctx, latents, {backbone.unet.time_projections(ctx, time_), backbone.unet.keys_values(ctx, context), nullptr});
     for (std::size_t level = 1; level <= 2; ++level) stages_.add_late("map.level" + std::to_string(2 * level), features.cross_maps[level]);
-    net_.heads(ctx, features);
+    if (parts_.detection_classes > 0) rois_ = {plan_.input({1, 1, roi_count(), 4}), plan_.input({1, 1, 1, 1})};
+    net_.heads(ctx, features, rois_);
   }
   void fill_picture() {
     auto const values = certificate_->values(certificate_->tensor(picture_name));
@@ -69,6 +71,21 @@ class CertificatePass {
     index_t const c = shape_.c(), positions = shape_.positions();
     for (index_t p = 0; p < positions; ++p)
       for (index_t i = 0; i < c; ++i) to.pixel(p)[i] = values[static_cast<std::size_t>(i * positions + p)];
+  }
+
+  index_t roi_count() const {
+    GoldenTensor const& rois = certificate_->tensor(rois_name);
+    if (rois.integers || rois.stride != 1 || rois.shape.size() != 2 || rois.shape[0] < 1 || rois.shape[1] != 4)
+      throw Error(Errc::shape, "a certificate holds all boxes that are pooled", {.file = certificate_->path().string(), .key = rois_name, .expected = "[boxes, 4] in float32, stride 1"});
+    return rois.shape[0];
+  }
+  void fill_rois(GoldenCheck& check) {
+    if (!rois_.rows) return;
+    auto const corners = certificate_->values(certificate_->tensor(rois_name));
+    Features<Cpu> const rows = plan_.view(rois_.rows);
+    for (index_t r = 0; r < rows.shape.pixels(); ++r) std::copy_n(corners.begin() + 4 * r, 4, rows.pixel(r));
+    plan_.view(rois_.counts).data[0] = static_cast<float>(rows.shape.pixels());
+    check.features(rois_name, rows);
   }
 
   Golden const* certificate_;
@@ -80,6 +97,7 @@ class CertificatePass {
   GoldenStageList stages_;
   FeatureShape shape_{};
   Value picture_{}, time_{};
+  BoxList<Value> rois_{};  ///< where there is a detection head
   std::vector<std::int32_t> ids_;
 };
 

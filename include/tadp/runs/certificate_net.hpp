@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The networks that a parity certificate goes through, put together from what it says of its pass: backbone, what the prompt
-// adds to the context, and the heads of labels (mmsegmentation's, smp's) and of depth that the model has.
+// adds to the context, and the heads that the model has: of labels (mmsegmentation's, smp's), depth and detection.
 #pragma once
 
 #include "tadp/io/weights.hpp"
 #include "tadp/runs/golden_depth.hpp"
+#include "tadp/runs/golden_detection.hpp"
 #include "tadp/runs/golden_voc.hpp"
 #include "tadp/runs/street_heads.hpp"
 #include "tadp/runs/street_stack.hpp"
@@ -13,11 +14,15 @@ namespace tadp {
 
 using CertifiedStreet = GoldenStackOf<StreetUNet, StreetTextEncoder, 64>;
 
-/// Widths of a stack's depth head.
+/// Sizes of a stack's heads of depth and detection.
 template <class Stack>
 inline constexpr DepthConfig certified_depth = golden_depth<Stack>;
 template <>
 inline constexpr DepthConfig certified_depth<CertifiedStreet> = street_depth;
+template <class Stack>
+inline constexpr DetectionConfig certified_detection = golden_detection_config<Stack>;
+template <>
+inline constexpr DetectionConfig certified_detection<CertifiedStreet> = street_detection;
 
 /// What a certificate's pass consists of beside picture and UNet.
 struct CertifiedParts {
@@ -26,6 +31,7 @@ struct CertifiedParts {
   bool adapter = false;
   index_t head_classes = 0;      ///< of mmsegmentation's head; 0: no head
   index_t voc_classes = 0;       ///< of smp's
+  index_t detection_classes = 0;  ///< with the background
   float max_depth = 0.0F;        ///< metres, of the depth head; 0: no head
   float latent_scale = 1.0F;
 };
@@ -39,6 +45,7 @@ inline CertifiedParts certified_parts(Golden const& certificate) {
                                .adapter = meta.at("adapter").get<bool>(),
                                .head_classes = meta.at("head_classes").get<index_t>(),
                                .voc_classes = meta.value("voc_classes", index_t{0}),
+                               .detection_classes = meta.value("detection_classes", index_t{0}),
                                .max_depth = meta.value("max_depth", 0.0F),
                                .latent_scale = meta.at("latent_scale").get<float>()};
     auto const within = [&](index_t count, char const* key) {
@@ -47,6 +54,7 @@ inline CertifiedParts certified_parts(Golden const& certificate) {
     within(parts.class_embeddings, "class_embeddings");
     within(parts.head_classes, "head_classes");
     within(parts.voc_classes, "voc_classes");
+    within(parts.detection_classes, "detection_classes");
     if (!parts.caption && parts.class_embeddings == 0) throw Error(Errc::format, "a certificate needs a text or class embeddings", {.file = certificate.path().string()});
     return parts;
   });
@@ -59,6 +67,7 @@ class CertifiedNet {
   using Backbone = typename Stack::Model::Backbone;
   using LabelsNet = typename SegmentationOf<dynamic, static_cast<int>(Stack::head_width)>::Net;
   using VocNet = typename SegmentationOf<dynamic, golden_voc<Stack>>::Net;
+  using DetectionNet = typename DetectionOf<dynamic, certified_detection<Stack>>::Net;
   using DepthNet = typename DepthOf<certified_depth<Stack>>::Net;
 
   explicit CertifiedNet(CertifiedParts const& parts) : parts_(parts), list_(std::make_shared<ParameterList>()), backbone_(Scope(*list_)) {
@@ -69,6 +78,7 @@ class CertifiedNet {
     FeatureChannels const features{unet.channels(0), unet.channels(1), unet.channels(2), unet.channels(3)}, with_maps{features[0], features[1] + tokens, features[2] + tokens, features[3]};
     if (parts.head_classes > 0) labels_.emplace(Scope(*list_), with_maps, parts.head_classes);
     if (parts.voc_classes > 0) voc_.emplace(Scope(*list_), with_maps, parts.voc_classes);
+    if (parts.detection_classes > 0) detection_.emplace(Scope(*list_), with_maps, parts.detection_classes);
     if (parts.max_depth <= 0.0F) return;
     if (parts.max_depth != certified_depth<Stack>.max_depth)
       throw Error(Errc::unsupported, "the certificate's depth head reaches another distance than this stack's", {.key = "max_depth", .expected = std::to_string(certified_depth<Stack>.max_depth), .found = std::to_string(parts.max_depth)});
@@ -97,11 +107,12 @@ class CertifiedNet {
     }
     return adapter_ ? (*adapter_)(ctx, c) : c;
   }
-  /// The heads' stages are noted.
+  /// The heads' stages are noted; detection pools from `rois`, as boxes of its own would depend on how numbers are rounded.
   template <class Ctx>
-  void heads(Ctx& ctx, UNetFeatures<typename Ctx::Value> const& features) const {
+  void heads(Ctx& ctx, UNetFeatures<typename Ctx::Value> const& features, BoxList<typename Ctx::Value> const& rois) const {
     if (labels_) (*labels_)(ctx, pyramid_of(ctx, features));
     if (voc_) (*voc_)(ctx, pyramid_of(ctx, features));
+    if (detection_) detection_->box_head()(ctx, (*detection_)(ctx, pyramid_of(ctx, features)).levels, rois.rows, rois.counts);
     if (depth_) (*depth_)(ctx, features.features);
   }
 
@@ -113,6 +124,7 @@ class CertifiedNet {
   std::optional<TextAdapter> adapter_;
   std::optional<LabelsNet> labels_;
   std::optional<VocNet> voc_;
+  std::optional<DetectionNet> detection_;
   std::optional<DepthNet> depth_;
 };
 
