@@ -219,6 +219,24 @@ TEST_CASE("a model that makes no numbers is flagged") {
   CHECK(checked.says("x.weight"));
 }
 
+TEST_CASE("training of the street model begins at a later stage from its text-to-image file") {
+  if (skipped()) return;
+  scratch::Folder const folder;
+  auto const from = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / "models" / "street-diffusion.safetensors";
+  auto const begin_at = [&](std::string const& stage) {
+    return run(folder, "train street --first " + stage + " --from " + quoted(from) + " --out " + quoted(folder / stage) + " --scenes 2 --diffusion-steps 1 --segmentation-steps 1 --threads 1 --quiet");
+  };
+  for (std::string const stage : {"diffusion", "segmentation"}) {
+    CAPTURE(stage);
+    auto const trained = begin_at(stage);
+    CAPTURE(trained.err);
+    CHECK(trained.status == 0);
+    CHECK(std::filesystem::exists(folder / stage / "street.safetensors"));
+    CHECK(std::filesystem::exists(folder / stage / "street-diffusion.safetensors") == (stage == "diffusion"));
+    CHECK_FALSE(std::filesystem::exists(folder / stage / "autoencoder.log.jsonl"));
+  }
+}
+
 TEST_CASE("training of the street model stops on a signal, saves, and goes on") {
   if (skipped()) return;
   scratch::Folder const folder;
