@@ -8,6 +8,7 @@
 
 #include "tadp/io/image.hpp"
 #include "tadp/text/prompt_tokens.hpp"
+#include "tadp/text/word_tokenizer.hpp"
 
 namespace program {
 
@@ -34,7 +35,7 @@ struct Wording {
 /// The piece of the text that begins at `at`: a word, or what is between two.
 PageWord next_piece(std::string_view text, std::size_t at) {
   auto const inside = [&](std::size_t i) {
-    auto const code = tadp::word_detail::decode(text.substr(i));
+    auto const code = tadp::checked_code_point_at(text, i);
     return std::pair{code && tadp::word_detail::in_word(code->code), code ? code->bytes : 1};
   };
   bool const word = inside(at).first;

@@ -7,7 +7,7 @@
 
 #include "tadp/io/base64.hpp"
 #include "tadp/io/image_png_write.hpp"
-#include "tadp/text/word_tokenizer.hpp"
+#include "tadp/text/unicode.hpp"
 
 namespace program {
 
@@ -51,7 +51,7 @@ namespace page_detail {
 inline std::string html(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
-    auto const code = tadp::word_detail::decode(text.substr(at));
+    auto const code = tadp::checked_code_point_at(text, at);
     std::size_t const bytes = code ? code->bytes : 1;
     bool const bad = !code || (code->code < 0x20 && code->code != '\n' && code->code != '\t') || (code->code >= 0x7f && code->code < 0xa0);
     constexpr std::string_view special = "&<>\"'";

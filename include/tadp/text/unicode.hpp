@@ -12,34 +12,40 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace tadp {
-
-/// Error(format) with the offset of the first byte that is not UTF-8; surrogates and overlong forms are not.
-inline void require_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    if (static_cast<unsigned char>(text[at]) < 0x80) {
-      ++at;
-      continue;
-    }
-    utf8proc_int32_t code = 0;
-    auto const bytes = utf8proc_iterate(reinterpret_cast<utf8proc_uint8_t const*>(text.data() + at), static_cast<utf8proc_ssize_t>(text.size() - at), &code);
-    if (bytes <= 0) {
-      constexpr char hex[] = "0123456789abcdef";
-      auto const byte = static_cast<unsigned char>(text[at]);
-      throw Error(Errc::format, "the text is not UTF-8", {.found = std::string("the byte 0x") + hex[byte >> 4] + hex[byte & 15], .offset = at});
-    }
-    at += static_cast<std::size_t>(bytes);
-  }
-}
 
 /// A code point and its bytes.
 struct CodePoint {
   char32_t code = 0;
   std::size_t bytes = 1;
 };
+
+/// The code point at `at`, which is inside the text; nothing where the bytes are not UTF-8: surrogates and overlong forms are not.
+inline std::optional<CodePoint> checked_code_point_at(std::string_view text, std::size_t at) {
+  auto const lead = static_cast<unsigned char>(text[at]);
+  if (lead < 0x80) return CodePoint{lead, 1};
+  utf8proc_int32_t code = 0;
+  auto const bytes = utf8proc_iterate(reinterpret_cast<utf8proc_uint8_t const*>(text.data() + at), static_cast<utf8proc_ssize_t>(text.size() - at), &code);
+  if (bytes <= 0) return std::nullopt;
+  return CodePoint{static_cast<char32_t>(code), static_cast<std::size_t>(bytes)};
+}
+
+/// Error(format) with the offset of the first byte that is not UTF-8.
+inline void require_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    auto const next = checked_code_point_at(text, at);
+    if (!next) {
+      constexpr char hex[] = "0123456789abcdef";
+      auto const byte = static_cast<unsigned char>(text[at]);
+      throw Error(Errc::format, "the text is not UTF-8", {.found = std::string("the byte 0x") + hex[byte >> 4] + hex[byte & 15], .offset = at});
+    }
+    at += next->bytes;
+  }
+}
 
 /// The code point at `at`, which is inside the text; the text is UTF-8.
 inline CodePoint code_point_at(std::string_view text, std::size_t at) {
