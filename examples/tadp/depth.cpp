@@ -30,6 +30,7 @@ void add_depth(CLI::App& app, Command& command) {
   auto const o = std::make_shared<LookOptions>();
   auto* const sub = app.add_subcommand("depth", "tell how far every pixel of pictures is, in metres");
   add_look(*sub, *o, command.common);
+  add_focal(*sub, *o);
   sub->footer("Writes NAME.depth.png (16 bits, millimetres, at most 65.535 m), NAME.depth.npy (floats, metres),\nNAME.depth-colours.png (near is pale, far is dark, with the scale) and NAME.depth.json for each picture.\n\n" +
               examples({"tadp depth street.png --out results", "tadp depth rooms/*.jpg --model tadp_depth.ckpt --captions captions.json --out results --json"}));
   sub->callback([&command, o] {

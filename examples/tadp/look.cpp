@@ -49,6 +49,10 @@ std::vector<Look> looks_of(LookOptions const& o, std::vector<std::string> const&
 
 }  // namespace
 
+void add_focal(CLI::App& sub, LookOptions& o) {
+  sub.add_option("--focal", o.focal, "the camera's focal length in pixels of the pictures (`tadp inspect` tells the one that a model's metres are for, as it sees pictures); without it metres are those of the model's camera")->check(CLI::PositiveNumber)->type_name("PIXELS");
+}
+
 void add_look(CLI::App& sub, LookOptions& o, Common& common) {
   sub.add_option("picture", o.pictures, "PNG or JPEG files")->required()->type_name("PICTURE");
   auto* const caption = sub.add_option("--caption", o.caption, "what is seen, for all pictures; else the model's default")->type_name("TEXT")->each([&o](std::string const&) { o.has_caption = true; });
@@ -92,6 +96,7 @@ Status Looking::run(std::string const& task, std::vector<std::string> const& end
     };
     look.begin = std::chrono::steady_clock::now();
     look.picture = tadp::read_image(look.path);
+    look.picture.focal = o_.focal;
     look.tokens = runner_->encode(look.prompt, control_);
     progress_.clear();
     warn_of_words(look.tokens.unknown, look.tokens.truncated, look.path.string());

@@ -18,11 +18,14 @@ struct LookOptions {
   std::string caption{}, captions{}, modifier{}, model{}, out{}, window{}, fit{}, tokens{}, device = "cpu";
   bool has_caption = false;
   int threads = 1, stride = -1, batch = 1;
+  float focal = 0.0F;  ///< of all pictures, in their pixels; 0: not known
   VocabularyOptions words{};
 };
 
 /// Adds them all, and those that every command has; `o` lives as long as the command.
 void add_look(CLI::App& sub, LookOptions& o, Common& common);
+/// For commands that tell metres.
+void add_focal(CLI::App& sub, LookOptions& o);
 
 /// A picture, what is known of it before the work begins, and what was read since.
 struct Look {

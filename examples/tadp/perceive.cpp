@@ -133,6 +133,7 @@ void add_perceive(CLI::App& app, Command& command) {
   auto const o = std::make_shared<PerceiveOptions>();
   auto* const sub = app.add_subcommand("perceive", "all that a model tells of pictures, on one sheet: labels, depth, boxes and attention");
   add_look(*sub, o->look, command.common);
+  add_focal(*sub, o->look);
   add_threshold(*sub, o->threshold);
   sub->footer("The backbone runs once for all heads of the model; a panel of a head that it lacks is left out.\n"
               "Writes NAME.perceive.png, NAME.perceive.json, and NAME.labels.png, NAME.depth.png and NAME.depth.npy\nas `tadp segment` and `tadp depth` do, for each picture.\n\n" +

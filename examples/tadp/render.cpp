@@ -78,7 +78,7 @@ class SceneFolder {
     if (!options_.no_depth) {
       tadp::write_depth_png(folder_ / "depth" / name, scene.depth.metres, scene.depth.width, scene.depth.height);
       char focal[32];  // the third column of NYUv2's lists: without it metres cannot become points
-      std::snprintf(focal, sizeof focal, " %.3f\n", static_cast<double>(scene.focal));
+      std::snprintf(focal, sizeof focal, " %.3f\n", static_cast<double>(scene.picture.focal));
       depths_ += "images/" + name + " depth/" + name + focal;
     }
     if (options_.no_boxes) return;
@@ -88,7 +88,7 @@ class SceneFolder {
   void finish() const {
     write_json(folder_ / "captions.json", captions_);
     write_json(folder_ / "classes.json", classes_json());
-    if (!options_.no_depth) write_text(folder_ / "depth.txt", depths_);
+    if (!options_.no_depth) write_text(folder_ / "list.txt", depths_);
     if (!options_.no_boxes) write_text(folder_ / "ImageSets" / "Main" / "all.txt", stems_);
   }
 
@@ -169,7 +169,7 @@ void add_render(CLI::App& app, Command& command) {
   sub->add_option("--seed", o->seed, "of the first scene; the others count on")->capture_default_str()->type_name("S");
   sub->add_option("--size", o->size, "width and height in pixels")->capture_default_str()->type_name("WxH");
   sub->add_option("--sheet", o->sheet, "also a sheet of the first 48 scenes with their labels")->type_name("FILE.png");
-  sub->add_flag("--no-depth", o->no_depth, "leave out depth/*.png (16 bits, millimetres along the optical axis; 0: sky, or beyond 65 m) and depth.txt (\"picture depth focal\" a line)");
+  sub->add_flag("--no-depth", o->no_depth, "leave out depth/*.png (16 bits, millimetres along the optical axis; 0: sky, or beyond 65 m) and list.txt (\"picture depth focal\" a line)");
   sub->add_flag("--no-boxes", o->no_boxes, "leave out Annotations/*.xml (the VOC form, pixels counted from 1: boxes of sign, car, pedestrian and bicyclist) and ImageSets/Main/all.txt");
   add_threads(*sub, o->threads);
   add_common(*sub, command.common);

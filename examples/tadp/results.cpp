@@ -84,7 +84,7 @@ json write_depth(Look const& look, tadp::DepthMap const& depth) {
   summary.add(depth);
   auto const beyond = std::count_if(depth.metres.begin(), depth.metres.end(), [](float m) { return m > 65.535F; });
   return {{"png", png.string()}, {"npy", npy.string()}, {"least", summary.least()}, {"median", summary.median()}, {"most", summary.most()},
-          {"png_units_per_metre", 1000}, {"pixels_beyond_png", beyond}};
+          {"png_units_per_metre", 1000}, {"pixels_beyond_png", beyond}, {"focal", look.picture.focal > 0.0F ? json(look.picture.focal) : json()}};
 }
 
 json boxes_json(std::vector<tadp::Detected> const& objects, std::vector<tadp::ClassDescription> const& classes) {

@@ -37,6 +37,9 @@ struct TrainDataOptions {
   bool unchanged = false;   ///< windows without mirror, scales and colours
   bool incomplete = false;
   tadp::ModifierUse modifier{};
+  // Of labels.
+  std::string features{};   ///< the file of cached features
+  int views = 4;            ///< windows of each picture in it
   // Of depth.
   std::string list{};
   double depth_scale = 0.0;

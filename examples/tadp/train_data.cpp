@@ -41,13 +41,15 @@ void require_options_of_task(TrainDataOptions const& o) {
     char const *option, *task;
     bool given;
   };
-  for (Row const& row : {Row{"--list", "depth", !o.list.empty()}, Row{"--depth-scale", "depth", o.depth_scale != 0.0}, Row{"--split", "detection", !o.split.empty()},
+  for (Row const& row : {Row{"--features", "segmentation", !o.features.empty()}, Row{"--list", "depth", !o.list.empty()}, Row{"--depth-scale", "depth", o.depth_scale != 0.0}, Row{"--split", "detection", !o.split.empty()},
                          Row{"--corners", "detection", o.corners != "as-written"}, Row{"--classes", "detection", !o.classes.empty()}})
     if (row.given && o.task != row.task)
       throw tadp::Error(tadp::Errc::argument, "this option belongs to another task", {.key = row.option, .expected = row.task, .found = o.task});
   if (o.prompt == by_classes && o.task != "segmentation")
     throw tadp::Error(tadp::Errc::argument, "averaged class embeddings belong to another task", {.key = "--prompt", .expected = "segmentation", .found = o.task});
   if (o.prompt == by_classes && !o.modifier.modifier.empty()) throw tadp::Error(tadp::Errc::argument, "a modifier needs a text to modify", {.key = "--modifier", .expected = "another --prompt", .found = by_classes});
+  if (!o.features.empty() && o.freeze.empty())
+    throw tadp::Error(tadp::Errc::argument, "features are kept of a backbone that does not learn", {.key = "--features", .expected = "--freeze backbone beside it"});
   if (o.incomplete && o.task == "segmentation")
     throw tadp::Error(tadp::Errc::argument, "this option belongs to another task", {.key = "--incomplete", .expected = "depth or detection", .found = o.task});
 }
@@ -65,8 +67,8 @@ void require_street(ModelFile const& file) {
 
 }  // namespace
 
-tadp::Control DataTraining::reading() {
-  return {.stop = interrupt.token(), .progress = [this](std::size_t done, std::size_t total) { progress.show("reading " + std::to_string(done) + " of " + std::to_string(total) + " files", done == total); }};
+tadp::Control DataTraining::counting(std::string const& doing, std::string const& what) {
+  return {.stop = interrupt.token(), .progress = [this, doing, what](std::size_t done, std::size_t total) { progress.show(doing + " " + std::to_string(done) + " of " + std::to_string(total) + " " + what, done == total); }};
 }
 
 void DataTraining::warn_of(tadp::FolderReport const& report) const {

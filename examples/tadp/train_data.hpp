@@ -35,8 +35,8 @@ struct DataTraining {
   tadp::PromptRule rule{};          ///< with the modifier, where training has it
   std::set<std::string> unknown{};  ///< words
 
-  /// Stops on Ctrl-C; shows how far the reading of a folder is.
-  tadp::Control reading();
+  /// Stops on Ctrl-C; shows how far something is: "reading 3 of 20 files".
+  tadp::Control counting(std::string const& doing, std::string const& what);
   /// Says on stderr what of a folder is not used, and what is worth a look.
   void warn_of(tadp::FolderReport const& report) const;
   void fill(tadp::TrainingRecipe& recipe) const;

@@ -12,7 +12,7 @@ Status train_depth_on_data(DataTraining& training) {
   auto const head = tadp::street_depth_head();
   tadp::DepthDatasetOptions reading{.list = o.list, .depth_scale = o.depth_scale, .max_depth = head.depth.max_depth, .captions = o.captions, .incomplete = o.incomplete};
   reading.cache_bytes = kept_bytes;
-  tadp::DepthDataset data(o.data, reading, training.reading());
+  tadp::DepthDataset data(o.data, reading, training.counting("reading", "files"));
   training.warn_of(data.report());
   training.read_prompts(data, {});
   auto const model = std::make_shared<tadp::StreetDepth const>();

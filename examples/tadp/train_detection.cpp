@@ -32,13 +32,13 @@ tadp::VocBoxes open(DataTraining& training, std::optional<tadp::HeadDescription>
   tadp::VocBoxesOptions reading{.split = o.split, .classes = o.classes, .captions = o.captions, .incomplete = o.incomplete, .drop_boxes = o.incomplete};
   reading.corners = o.corners == "from-zero" ? tadp::VocCorners::from_zero : tadp::VocCorners::as_written;
   reading.cache_bytes = kept_bytes;
-  tadp::VocBoxes data(o.data, reading, training.reading());
+  tadp::VocBoxes data(o.data, reading, training.counting("reading", "files"));
   if (!old || !o.classes.empty()) return data;
   auto const known = names_of(*old);
   for (std::string const& name : data.classes())
     if (std::find(known.begin(), known.end(), name) == known.end()) return data;
   reading.classes = known;
-  return tadp::VocBoxes(o.data, reading, training.reading());
+  return tadp::VocBoxes(o.data, reading, training.counting("reading", "files"));
 }
 
 }  // namespace

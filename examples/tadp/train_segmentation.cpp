@@ -3,6 +3,8 @@
 #include "tadp/train_data.hpp"
 
 #include "tadp/data/dataset.hpp"
+#include "tadp/runs/feature_building.hpp"
+#include "tadp/runs/head_training.hpp"
 #include "tadp/runs/segmentation_training.hpp"
 #include "tadp/text/averaged_eos.hpp"
 
@@ -16,6 +18,20 @@ bool same_names(std::vector<tadp::ClassDescription> const& a, std::vector<tadp::
 
 /// The street stack conditioned by one averaged embedding a class, in place of words.
 using StreetByClasses = tadp::Model<tadp::StreetBackbone, tadp::PromptPolicy<tadp::AveragedEos>, tadp::Head<tadp::StreetSegmentation::Task>>;
+
+/// The head alone, on features that are computed once: the same for every seed of the training.
+template <class Model>
+void train_on_features(DataTraining& training, std::shared_ptr<Model const> const& model, std::shared_ptr<tadp::Weights<tadp::Cpu>> const& weights, tadp::Dataset& data,
+                       tadp::SegmentationTrainingOptions const& recipe) {
+  auto const& o = training.options;
+  tadp::Session<Model, tadp::Inference<tadp::Cpu>> session(model, weights,
+                                                           {.window = training.crop, .batch = o.batch, .texts = o.batch, .threads = o.threads, .latent = recipe.latent,
+                                                            .normalisation = training.file.description.normalisation, .tokenizer = training.tokenizer});
+  tadp::FittedSource<tadp::Dataset> samples(data, recipe.fit);
+  std::string const content = data.fingerprint() + ", within " + std::to_string(recipe.fit[0]) + " x " + std::to_string(recipe.fit[1]);
+  auto const cache = tadp::open_or_build_features(session, *weights, samples, training.rule, {.path = o.features, .views = o.views, .crop = recipe.crop, .data = content}, training.counting("features of", "windows"));
+  tadp::train_head(*model, *weights, cache, {.run = recipe.run, .batch = o.batch, .threads = o.threads, .adamw = recipe.adamw, .muon = recipe.muon, .seed = o.seed, .fresh = false});
+}
 
 template <class Model>
 Status train_as(DataTraining& training, tadp::Dataset& data) {
@@ -39,7 +55,12 @@ Status train_as(DataTraining& training, tadp::Dataset& data) {
   options.crop.width = training.crop[1];
   options.crop.height = training.crop[0];
   if (o.unchanged) options.crop = {.width = training.crop[1], .height = training.crop[0], .mirror = false};
-  return training.run(options, head, *weights, [&] { tadp::train_segmentation(model, weights, data, options); });
+  return training.run(options, head, *weights, [&] {
+    if (o.features.empty())
+      tadp::train_segmentation(model, weights, data, options);
+    else
+      train_on_features(training, model, weights, data, options);
+  });
 }
 
 }  // namespace

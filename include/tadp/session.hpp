@@ -81,7 +81,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   {
     return single<SegmentationResult>(picture, prompt, wanted, control);
   }
-  /// Metres, at the picture's own size.
+  /// Metres, at the picture's own size; for the camera of PictureView::focal, else for that of the head's configuration.
   template <class PictureType>
     requires answers<DepthMap>
   DepthMap depth(PictureType const& picture, Prompt const& prompt = {}, Control const& control = {}) {
@@ -198,10 +198,11 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     height_ = picture.height, width_ = picture.width;
     if (options_.stretch) picture = fit_.to(picture, options_.window[1], options_.window[0]);
     if (options_.fit[0] != 0) picture = fit_(picture, options_.fit[0], options_.fit[1]);
+    focal_ = picture.focal;
     windows_.set(device_, picture, options_.normalisation);
   }
   void set_picture(NormalisedView picture) {  // its scale is its maker's choice
-    height_ = picture.height, width_ = picture.width;
+    height_ = picture.height, width_ = picture.width, focal_ = 0.0F;
     windows_.set(device_, picture, options_.normalisation);
   }
   template <class Result, class PictureType>
@@ -241,6 +242,10 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     DepthMap map(static_cast<int>(width_), static_cast<int>(height_));
     Features<Device> const sum = join<DepthMap>().finish(device_, windows_, height_, width_);
     device_.copy_to_host(map.metres.data(), sum.data, map.metres.size() * sizeof(float));
+    using Task = typename Tasks::template At<at<DepthMap>>;
+    if constexpr (requires { Task::config.focal; })
+      if (float const ratio = focal_ratio(Task::config.focal, focal_); ratio != 1.0F)
+        for (float& metres : map.metres) metres *= ratio;
     return map;
   }
   DenseMap result(std::type_identity<DenseMap>, Wanted const&) {
@@ -369,6 +374,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   std::unique_ptr<Pass> full_, single_;
   PictureWindows<Device> windows_;
   index_t height_ = 0, width_ = 0;  // of the picture itself
+  float focal_ = 0.0F;              // of the picture as it is looked at
   decltype(joins_of(Tasks{})) joins_;
   WindowInput<Device> input_;
   WordMaps<Device> word_maps_;

@@ -92,6 +92,7 @@ TEST_CASE("a list names pairs, focal lengths and the scale") {
   CHECK(set[0].caption == "a room");
   CHECK(set.focal(0) == 0.0F);
   CHECK(set.focal(1) == 292.5F);
+  CHECK(set[1].picture.focal == 292.5F);
   CHECK(set.units_per_metre() == 500.0);
   CHECK(set[1].depth.metres[20] == doctest::Approx(2.04));
   CHECK(fault_of_open(folder, {.depth_scale = 256})->code() == Errc::argument);
@@ -263,6 +264,18 @@ TEST_CASE("depth's pipeline turns and cuts both") {
   for (std::size_t x = 0; x < 8; ++x) CHECK((batch.depths[48 + 8 + x] > 0.0F) == (x < 5));  // padded
   CHECK(batch.pictures[48 * 3 + 47 * 3] == 0.0F);
   CHECK(error_of([&] { augment(Sample{picture(5, 4, 1), {}, {}, {}, {}, {}}, p, 1, 0); })->code() == Errc::shape);
+}
+
+TEST_CASE("depth's pipeline brings metres to the camera that it is told of") {
+  DepthPipeline p;
+  p.crop_width = 20, p.crop_height = 10, p.cut_depth_every = 0, p.colour = 0.0F, p.mirror = 0.0F;
+  auto s = sample(20, 10);
+  auto const own = augment(s, p, 1, 0).depth.metres;
+  p.focal = 300.0F;
+  CHECK(augment(s, p, 1, 0).depth.metres == own);  // nobody knows the sample's
+  s.picture.focal = 200.0F;
+  auto const brought = augment(s, p, 1, 0).depth.metres;
+  for (std::size_t i = 0; i < own.size(); ++i) CHECK(brought[i] == doctest::Approx(1.5F * own[i]));
 }
 
 TEST_CASE("every fourth picture has a strip of depth") {

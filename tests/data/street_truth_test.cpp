@@ -62,7 +62,7 @@ TEST_CASE("street truth: the same seed gives the same depth, boxes and instances
   CHECK(a.instances == b.instances);
   REQUIRE(a.boxes.size() == b.boxes.size());
   for (std::size_t i = 0; i < a.boxes.size(); ++i) CHECK(a.boxes[i].visible == b.boxes[i].visible);
-  CHECK(a.focal == b.focal);
+  CHECK(a.picture.focal == b.picture.focal);
   CHECK(a.depth.metres != c.depth.metres);
 }
 
@@ -105,11 +105,11 @@ TEST_CASE("street truth: the ground is a plane whose distance the camera's heigh
     }
   REQUIRE(bent.size() > 1000);
   CHECK(median(bent) < 1e-3F);
-  CHECK(s.focal >= 0.95F * 320.0F);
-  CHECK(s.focal <= 1.3F * 320.0F);
+  CHECK(s.picture.focal >= 0.95F * 320.0F);
+  CHECK(s.picture.focal <= 1.3F * 320.0F);
   // Planar depth: halving the picture halves the focal length and leaves the metres.
   auto const half = tadp::render_street(31, {.width = 160, .height = 120});
-  CHECK(half.focal == doctest::Approx(s.focal / 2.0F));
+  CHECK(half.picture.focal == doctest::Approx(s.picture.focal / 2.0F));
   std::vector<float> ratios;
   for (int y = 90; y < 119; ++y)
     for (int x = 0; x < 160; ++x)
@@ -205,6 +205,22 @@ TEST_CASE("street truth: a window's metres come from the pixels of its labels, d
     CHECK(holds);
   }
   CHECK((mirrored && straight));
+}
+
+TEST_CASE("street truth: a window's metres can be those for another camera") {
+  auto const sample = sample_of(tadp::render_street(9, {.width = 160, .height = 120}));
+  tadp::CropOptions options{.width = 80, .height = 60, .min_scale = 0.8F, .max_scale = 1.3F};
+  tadp::Batch own, other, unknown;
+  tadp::add_crop(own, sample, options, 5);
+  options.focal = 2.0F * sample.picture.focal;  // sees the same from twice as far
+  tadp::add_crop(other, sample, options, 5);
+  REQUIRE(own.depths.size() == other.depths.size());
+  CHECK(std::any_of(own.depths.begin(), own.depths.end(), [](float m) { return m > 0.0F; }));
+  for (std::size_t i = 0; i < own.depths.size(); ++i) CHECK(other.depths[i] == doctest::Approx(2.0F * own.depths[i]));
+  auto blind = sample;
+  blind.picture.focal = 0.0F;
+  tadp::add_crop(unknown, blind, options, 5);
+  CHECK(unknown.depths == own.depths);
 }
 
 TEST_CASE("street truth: a window's boxes are those of the instances in it") {

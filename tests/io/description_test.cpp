@@ -180,6 +180,14 @@ TEST_CASE("several heads return as they were written, and a file of labels keeps
   CHECK(boxes->detection.proposals == 50);
   CHECK(td::find_head(d, "depth")->depth.max_depth == 80.0F);
   CHECK_FALSE(td::find_head(d, "normals"));
+  auto taught = several();
+  taught.heads[1].depth.focal = 352.0F;
+  CHECK(td::description_of(td::to_metadata(taught), "f") == taught);
+  auto older = td::to_metadata(several());  // before there were cameras
+  auto const at = older["tadp.heads"].find(R"("focal":0.0,)");
+  REQUIRE(at != std::string::npos);
+  older["tadp.heads"].erase(at, 12);
+  CHECK(td::description_of(older, "f") == several());
 
   auto const plain = several({labels_head()});
   CHECK(plain == example());

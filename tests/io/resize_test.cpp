@@ -73,6 +73,15 @@ TEST_CASE("resize: within one grey level of what OpenCV, torch and Pillow gave")
   CHECK(answers == 48);
 }
 
+TEST_CASE("resize: the focal length goes with the width") {
+  auto picture = noise(20, 10);
+  picture.focal = 30.0F;
+  for (auto const method : all_methods()) CHECK(tadp::resize(picture, 10, 9, method).focal == 15.0F);
+  tadp::FitPicture fit;
+  CHECK(fit(picture, 40, 20).focal == 60.0F);
+  CHECK(fit.to(picture, 20, 10).focal == 30.0F);
+}
+
 TEST_CASE("resize: the same size is the same picture, by every method") {
   auto const picture = noise(13, 7);
   for (auto const method : all_methods()) {

@@ -101,6 +101,29 @@ TEST_CASE("labels are learned from one averaged embedding a class, too, and by M
   CHECK(scored.status == 0);
 }
 
+TEST_CASE("a head learns from features that are kept in a file, which is refused for another text") {
+  if (skipped()) return;
+  Place const p;
+  std::string const keeping = "--freeze backbone --steps 2 --views 2 --features " + quoted(p.folder / "kept.features") + " ";
+  auto const trained = p.train(keeping + "--prompt 'fixed:a road'");
+  CAPTURE(trained.err);
+  REQUIRE(trained.status == 0);
+  CHECK(trained.json()["finished"] == true);
+  CHECK(p.description().notes.at("learned") == "the head");
+  tadp::SafetensorsFile const kept(p.folder / "kept.features");
+  CHECK(kept.entries().size() == 3 * 2 * 5);  // scenes, views, four levels and labels
+  // Another seed is another head on the same features; the model that comes out is a whole one.
+  REQUIRE(p.train(keeping + "--prompt 'fixed:a road' --seed 2", "second.safetensors").status == 0);
+  auto const scored = run(p.folder, "evaluate --data " + quoted(p.folder / "scenes") + " --model " + quoted(p.folder / "second.safetensors") + " --prompt 'fixed:a road' --json");
+  CAPTURE(scored.err);
+  CHECK(scored.status == 0);
+  auto const other = p.train(keeping + "--prompt null", "other.safetensors");
+  CHECK(other.status == 2);
+  CHECK(other.says("prompt"));
+  CHECK(!std::filesystem::exists(p.folder / "other.safetensors"));
+  CHECK(p.train(keeping + "--prompt 'fixed:a road' --no-augmentation", "other.safetensors").says("preprocessing"));
+}
+
 TEST_CASE("what does not fit a task is refused before anything is trained") {
   if (skipped()) return;
   Place const p;
@@ -113,7 +136,8 @@ TEST_CASE("what does not fit a task is refused before anything is trained") {
   for (auto const& row : {Row{"--task depth --split all", 2, {"--split", "detection"}}, Row{"--classes car", 2, {"--classes", "detection"}}, Row{"--incomplete", 2, {"--incomplete"}},
                           Row{"--task pose", 2, {"--task"}}, Row{"--freeze head", 2, {"--freeze"}}, Row{"--task detection --split none", 3, {"none"}},
                           Row{"--optimizer sgd", 2, {"--optimizer"}}, Row{"--task depth --prompt averaged_eos", 2, {"--prompt", "segmentation"}}, Row{"--prompt averaged_eos --modifier 'a dark {}'", 2, {"--modifier"}},
-                          Row{"--prompt averaged", 2, {"--prompt"}}}) {
+                          Row{"--prompt averaged", 2, {"--prompt"}}, Row{"--features x.features", 2, {"--features", "--freeze backbone"}},
+                          Row{"--task depth --freeze backbone --features x.features", 2, {"--features", "segmentation"}}}) {
     CAPTURE(row.arguments);
     auto const refused = p.train(row.arguments + " --steps 1");
     CAPTURE(refused.err);

@@ -66,6 +66,28 @@ TEST_CASE("heads together answer as each alone, over windows, batches and mirror
   }
 }
 
+TEST_CASE("metres follow the picture's focal length where the head was taught for one, at the scale of the look") {
+  using Taught = td::DepthOf<td::DepthConfig{.embed = 16, .filters = 8, .focal = 100.0F}>;
+  auto const model = std::make_shared<Stack<td::Head<Taught>> const>();
+  auto picture = picture_of(128, 96);
+  auto const metres = [&](td::SessionOptions const& options, float focal) {
+    picture.focal = focal;
+    return Infer<Stack<td::Head<Taught>>>(model, weights_of(*model), options).depth(picture, {.ids = {5}}).metres;
+  };
+  auto const require_ratio = [&](td::SessionOptions const& options, float focal, float ratio) {
+    auto const without = metres(options, 0.0F), with = metres(options, focal);
+    for (std::size_t i = 0; i < with.size(); ++i) REQUIRE(with[i] == doctest::Approx(ratio * without[i]));
+  };
+  require_ratio({.window = {96, 128}}, 250.0F, 2.5F);
+  require_ratio({.window = {64, 64}, .fit = {64, 48}}, 250.0F, 1.25F);      // looked at in half the size
+  require_ratio({.window = {64, 64}, .stretch = true}, 250.0F, 1.25F);
+  CHECK(metres({.window = {96, 128}}, 250.0F) != alone<Metres>(picture, {.window = {96, 128}}, 1).metres);
+  picture.focal = 250.0F;
+  auto const told = alone<Metres>(picture, {.window = {96, 128}}, 1).metres;
+  picture.focal = 0.0F;
+  CHECK(alone<Metres>(picture, {.window = {96, 128}}, 1).metres == told);  // a head that agreed on no camera
+}
+
 TEST_CASE("a head that a model does not have is not offered") {
   using OnlyDepth = Infer<Stack<td::Head<Metres>>>;
   CHECK(OnlyDepth::answers<td::DepthMap>);

@@ -18,6 +18,7 @@ struct PictureView {
   int height = 0;
   std::ptrdiff_t row_bytes = 0;
   PixelOrder order = PixelOrder::rgb;
+  float focal = 0.0F;  ///< the camera's focal length in pixels of this picture; 0: not known. Only metres depend on it
 
   std::uint8_t const* row(int y) const {
     return data + static_cast<std::ptrdiff_t>(y) * (row_bytes != 0 ? row_bytes : std::ptrdiff_t{3} * width);
@@ -36,6 +37,7 @@ struct Picture {
   int width = 0;
   int height = 0;
   std::vector<std::uint8_t> rgb{};
+  float focal = 0.0F;  ///< as of the view
 
   Picture() = default;
   Picture(int w, int h) : width(w), height(h), rgb(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * 3) {}
@@ -44,7 +46,7 @@ struct Picture {
   std::uint8_t const* pixel(int x, int y) const {
     return rgb.data() + 3 * (static_cast<std::ptrdiff_t>(y) * width + x);
   }
-  operator PictureView() const { return {rgb.data(), width, height, 0, PixelOrder::rgb}; }
+  operator PictureView() const { return {rgb.data(), width, height, 0, PixelOrder::rgb, focal}; }
 };
 
 /// The label that no class has: pixels that losses and metrics pass over.

@@ -25,6 +25,7 @@ struct DepthPipeline {
   float brightness = 0.2F, contrast = 0.2F;            ///< shares of the full range, and of 1
   float least_gamma = 0.8F, most_gamma = 1.2F;
   float hue = 20.0F, saturation = 30.0F, value = 20.0F;  ///< shifts, hue in steps of two degrees
+  float focal = 0.0F;  ///< metres become those for a camera of this focal length in pixels; 0: as the sample has them
   Normalisation normalisation{};
 };
 
@@ -126,6 +127,8 @@ inline DepthView augment(Sample const& sample, DepthPipeline const& p, std::uint
   using detail::DepthDraw;
   detail::require_depth(sample.picture, sample.depth);
   DepthView view{sample.picture, sample.depth};
+  if (float const ratio = focal_ratio(sample.picture.focal, p.focal); ratio != 1.0F)
+    for (float& metres : view.depth.metres) metres *= ratio;
   if (p.cut_depth_every > 0 && number % p.cut_depth_every == 0) {
     std::uint64_t const strip = detail::draw_key(key, DepthDraw::cut);
     auto const [left, width] = cut_depth_strip(view.picture.width, random_unit(strip, 0), random_unit(strip, 1));

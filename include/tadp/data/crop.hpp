@@ -15,14 +15,14 @@ namespace detail {
 
 /// Metres and boxes of the picture that was added last. A batch in which some samples have a depth and others have none
 /// says 0, not measured, for the latter.
-inline void add_answers(Batch& batch, Sample const& sample, CropWindow const& window) {
+inline void add_answers(Batch& batch, Sample const& sample, CropWindow const& window, float focal) {
   batch.boxes.push_back(boxes_in_window(sample.boxes, window));
   bool const measured = !sample.depth.metres.empty();
   if (!measured && batch.depths.empty()) return;
   std::size_t const each = static_cast<std::size_t>(window.width) * static_cast<std::size_t>(window.height);
   batch.depths.resize(batch.labels.size() - each);
   if (measured)
-    add_depth_window(batch.depths, sample.depth, window);
+    add_depth_window(batch.depths, sample.depth, window, focal_ratio(sample.picture.focal, focal));
   else
     batch.depths.resize(batch.labels.size());
 }
@@ -71,7 +71,7 @@ inline void add_crop(Batch& batch, Sample const& sample, CropOptions const& opti
         batch.pictures.push_back(inside ? std::clamp(coloured * gain[c] + lift, -1.0F, 1.0F) : 0.0F);
       }
     }
-  detail::add_answers(batch, sample, window);
+  detail::add_answers(batch, sample, window, options.focal);
   batch.captions.push_back(sample.caption);
   batch.varied_captions.push_back(sample.varied_caption);
 }

@@ -21,6 +21,7 @@ struct CropOptions {
   bool mirror = true;
   bool photometric = false;
   float min_saturation = 1.0F, max_saturation = 1.0F;  ///< 0: grey; above 1: stronger colours
+  float focal = 0.0F;  ///< metres become those for a camera of this focal length in pixels of the window; 0: as the sample has them
 };
 
 /// A window of width x height pixels whose upper left corner lies at (left, top) of a picture that was made `scale` times
@@ -44,10 +45,10 @@ inline CropWindow draw_window(int width, int height, CropOptions const& options,
   return window;
 }
 
-/// Adds the window's metres to `out`, (height, width), each from the nearest pixel; 0 outside of the map. They are divided by
-/// the scale: what is drawn `scale` times as large looks as from a `scale`-th of the distance, and a network that is not
-/// told of another focal length could not tell the two apart.
-inline void add_depth_window(std::vector<float>& out, DepthMap const& depth, CropWindow const& window) {
+/// Adds the window's metres to `out`, (height, width), each from the nearest pixel and multiplied by `ratio`; 0 outside of the
+/// map. They are divided by the scale: what is drawn `scale` times as large looks as from a `scale`-th of the distance, and a
+/// network that is not told of another focal length could not tell the two apart.
+inline void add_depth_window(std::vector<float>& out, DepthMap const& depth, CropWindow const& window, float ratio = 1.0F) {
   float const step = 1.0F / window.scale;
   for (int y = 0; y < window.height; ++y)
     for (int i = 0; i < window.width; ++i) {
@@ -56,7 +57,7 @@ inline void add_depth_window(std::vector<float>& out, DepthMap const& depth, Cro
       float const sx = window.left + (static_cast<float>(x) + 0.5F) * step - 0.5F, sy = window.top + (static_cast<float>(y) + 0.5F) * step - 0.5F;
       int const nx = static_cast<int>(std::floor(sx + 0.5F)), ny = static_cast<int>(std::floor(sy + 0.5F));
       bool const inside = nx >= 0 && ny >= 0 && nx < depth.width && ny < depth.height;
-      out.push_back(inside ? depth.at(nx, ny) / window.scale : 0.0F);
+      out.push_back(inside ? depth.at(nx, ny) * ratio / window.scale : 0.0F);
     }
 }
 

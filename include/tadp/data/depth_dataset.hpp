@@ -63,6 +63,7 @@ class DepthDataset {
   Sample load(std::size_t i) const {
     Item const& item = items_[i];
     Sample sample{read_image(picture_path(i), options_.images), {}, item.caption, {}, read_depth(depth_path(i), reading()), {}};
+    sample.picture.focal = item.row.focal;
     sample.labels = LabelMap(sample.picture.width, sample.picture.height, ignore_label);
     require_unchanged(picture_path(i), item.picture_stamp);
     require_unchanged(depth_path(i), item.depth_stamp);

@@ -37,10 +37,9 @@ inline constexpr float street_farthest = 65.0F;
 /// A picture and everything that is true of it. Depth, boxes and instances follow the labels: where a pixel is labelled
 /// as a fence or as the crown of a tree, its depth is theirs, also between the bars and the twigs.
 struct StreetScene {
-  Picture picture{};
+  Picture picture{};                       ///< with its focal length; the optical axis meets the middle
   LabelMap labels{};                       ///< class indices, 255 where no class fits
   DepthMap depth{};                        ///< along the optical axis; 0 for sky and beyond street_farthest
-  float focal = 0.0F;                      ///< length in pixels; the optical axis meets the middle of the picture
   std::string caption{};                   ///< caption_of(labels)
   std::vector<Box2D> boxes{};              ///< of signs, cars, pedestrians and bicyclists, from 12 pixels and 3 a side on
   std::vector<std::uint16_t> instances{};  ///< (height, width): 1 + index into boxes, 0 elsewhere
@@ -208,7 +207,7 @@ inline StreetScene render_street(std::uint64_t seed, StreetOptions const& option
   out.picture = street::develop(shaded, s.light, s.seed + 5U);
   out.labels.width = options.width, out.labels.height = options.height, out.labels.labels = std::move(shaded.label);
   out.depth = street::depth_map(shaded);
-  out.focal = s.cam.focal / 2.0F;  // two samples a pixel
+  out.picture.focal = s.cam.focal / 2.0F;  // two samples a pixel
   street::Instances instances = street::find_instances(s, shaded);
   out.boxes = std::move(instances.boxes), out.instances = std::move(instances.map);
   out.facts.sunny = s.light.sunny,

@@ -21,6 +21,8 @@ struct DepthConfig {
   int kernel = 2;    ///< of the deconvolutions: 2, 3 or 4
   float max_depth = 10.0F;  ///< metres
   float lambda = 0.5F;      ///< of the loss
+  /// Of the camera whose metres the network tells, in pixels of the picture that it sees; 0: whatever cameras it learned from.
+  float focal = 0.0F;
 
   friend constexpr bool operator==(DepthConfig const&, DepthConfig const&) = default;
 };

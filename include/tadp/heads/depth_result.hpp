@@ -21,4 +21,8 @@ struct DepthMap {
   float at(int x, int y) const { return metres[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x)]; }
 };
 
+/// What metres for a camera of focal length `from` are multiplied with to be those for one of `to`, both in pixels: a longer
+/// lens shows the same from farther away, and no picture tells the two apart. 1 where a length is 0: not known.
+constexpr float focal_ratio(float from, float to) { return from > 0.0F && to > 0.0F ? to / from : 1.0F; }
+
 }  // namespace tadp

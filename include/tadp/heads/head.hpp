@@ -71,7 +71,9 @@ auto call_head(Net const& net, Ctx& ctx, std::array<typename Ctx::Value, 4> cons
 template <class... Tasks>
 struct TaskList {
   static constexpr std::size_t count = sizeof...(Tasks);
-  using First = std::tuple_element_t<0, std::tuple<Tasks...>>;
+  template <std::size_t I>
+  using At = std::tuple_element_t<I, std::tuple<Tasks...>>;
+  using First = At<0>;
   template <class Task>
   static constexpr std::size_t position = [] {
     std::size_t at = 0;

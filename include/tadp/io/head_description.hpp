@@ -20,6 +20,7 @@ struct ClassDescription {
 struct DepthNumbers {
   int filters = 32, deconvs = 3, kernel = 2;
   float max_depth = 10.0F;  ///< metres
+  float focal = 0.0F;       ///< pixels; 0: none was agreed on
   friend bool operator==(DepthNumbers const&, DepthNumbers const&) = default;
 };
 
@@ -54,7 +55,7 @@ HeadDescription describe_head(std::vector<ClassDescription> classes = {}) {
   HeadDescription head{.classes = std::move(classes)};
   if constexpr (depth_task<Task>) {
     constexpr auto c = Task::config;
-    head.task = "depth", head.width = c.embed, head.depth = {c.filters, c.deconvs, c.kernel, c.max_depth};
+    head.task = "depth", head.width = c.embed, head.depth = {c.filters, c.deconvs, c.kernel, c.max_depth, c.focal};
   } else if constexpr (detection_task<Task>) {
     constexpr auto c = Task::config;
     head.task = "detection", head.width = c.width;
@@ -67,29 +68,28 @@ namespace description_detail {
 
 inline constexpr std::size_t most_heads = 16, most_classes = 4096;
 
-/// Calls use(name, field) for every number of a head's configuration.
+/// Calls use(name, field, least value) for every number of a head's configuration.
 template <class Numbers, class Use>
   requires std::is_same_v<std::remove_const_t<Numbers>, DepthNumbers>
 void for_numbers(Numbers& n, Use const& use) {
-  use("filters", n.filters), use("deconvs", n.deconvs), use("kernel", n.kernel), use("max_depth", n.max_depth);
+  use("filters", n.filters, 1.0), use("deconvs", n.deconvs, 1.0), use("kernel", n.kernel, 1.0), use("max_depth", n.max_depth, 1e-3), use("focal", n.focal, 0.0);
 }
 template <class Numbers, class Use>
   requires std::is_same_v<std::remove_const_t<Numbers>, DetectionNumbers>
 void for_numbers(Numbers& n, Use const& use) {
-  use("representation", n.representation), use("stride", n.stride), use("anchor_sizes", n.anchor_sizes);
-  use("best_of_level", n.best_of_level), use("proposals", n.proposals), use("detections", n.detections);
+  use("representation", n.representation, 1.0), use("stride", n.stride, 1.0), use("anchor_sizes", n.anchor_sizes, 1.0);
+  use("best_of_level", n.best_of_level, 1.0), use("proposals", n.proposals, 1.0), use("detections", n.detections, 1.0);
 }
 template <class Numbers>
 json numbers_json(Numbers const& numbers) {
   json out = json::object();
-  for_numbers(numbers, [&](char const* name, auto const& value) { out[name] = value; });
+  for_numbers(numbers, [&](char const* name, auto const& value, double) { out[name] = value; });
   return out;
 }
 template <class Numbers>
 void read_numbers(Reader const& reader, Numbers& numbers) {
-  for_numbers(numbers, [&](char const* name, auto& value) {
-    bool const metres = std::is_same_v<std::decay_t<decltype(value)>, float>;
-    reader.read(name, value, metres ? 1e-3 : 1.0, metres ? 1e6 : 1'000'000.0);
+  for_numbers(numbers, [&](char const* name, auto& value, double least) {
+    if (least > 0.0 || reader.has(name)) reader.read(name, value, least, 1e6);  // what may be 0 was not always there
   });
 }
 

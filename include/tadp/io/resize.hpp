@@ -169,6 +169,13 @@ inline void check_resize(int in_width, int in_height, int width, int height) {
 
 }  // namespace detail
 
+namespace detail {
+
+/// Of the picture at another width. Stretched pictures have two: that of the columns.
+inline float resized_focal(PictureView picture, int width) { return picture.focal * static_cast<float>(width) / static_cast<float>(picture.width); }
+
+}  // namespace detail
+
 /// The picture at width x height pixels, RGB whatever the order of the view. Error(argument) if a side is below 1,
 /// Error(memory).
 inline Picture resize(PictureView picture, int width, int height, Resize method) {
@@ -183,8 +190,10 @@ inline Picture resize(PictureView picture, int width, int height, Resize method)
       detail::resize_separable<detail::PillowLanczos>,
       detail::resize_nearest};
   auto const run = functions[static_cast<std::size_t>(method)];
-  return detail::with_memory([&] { return run(picture, width, height); }, static_cast<std::uint64_t>(width),
-                             static_cast<std::uint64_t>(height));
+  Picture out = detail::with_memory([&] { return run(picture, width, height); }, static_cast<std::uint64_t>(width),
+                                    static_cast<std::uint64_t>(height));
+  out.focal = detail::resized_focal(picture, width);
+  return out;
 }
 
 /// The labels at width x height, each taken from one input pixel (cv2 INTER_NEAREST); errors as for resize.
@@ -231,6 +240,7 @@ class FitPicture {
     if (!resize_ || !resize_->serves(picture.width, picture.height, width, height))
       detail::with_memory(prepare, static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height));
     (*resize_)(picture, fitted_);
+    fitted_.focal = detail::resized_focal(picture, width);
     return fitted_;
   }
 

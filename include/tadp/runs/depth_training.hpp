@@ -21,6 +21,7 @@ struct DepthTrainingOptions : TrainingRecipe {
 template <class Model, class Source>
 void train_depth(std::shared_ptr<Model const> model, std::shared_ptr<Weights<Cpu>> weights, Source& source, DepthTrainingOptions options) {
   if (!options.schedule) options.schedule = DepthSchedule{.half = 0.5 * static_cast<double>(options.run.steps)};
+  if constexpr (requires { Model::Task::config.focal; }) options.pipeline.focal = Model::Task::config.focal;
   if (!options.groups) options.groups = DepthGroups{.list = model->parameters(), .slow = options.unet_lr};
   DepthPipeline const& p = options.pipeline;
   auto const add = [&](Batch& batch, Sample const& sample, std::uint64_t key, std::uint64_t number) { add_augmented(batch, sample, p, key, number); };

@@ -16,6 +16,7 @@ struct HeadTrainingOptions {
   int batch = 8;
   int threads = 2;
   AdamW adamw{.lr = 1e-3, .weight_decay = 0.01};
+  std::optional<Muon> muon{};  ///< steps the hidden matrices in place of AdamW
   std::uint64_t warmup = 50;
   double clip = 1.0;
   Average average = Average::valid_pixels;
@@ -88,12 +89,13 @@ void train_head(Model const& model, Weights<Device>& weights, FeatureCache const
     initialize(*own, options.seed, [](ParameterSpec const&) { return true; });
   else
     copy_same_names(weights, *own);
-  FitOptions fitting{.adamw = options.adamw, .schedule = PolySchedule{.total = options.run.steps, .warmup = options.warmup, .power = 0.9, .warmup_ratio = 1e-3}, .clip = options.clip};
+  FitOptions fitting{.adamw = options.adamw, .muon = options.muon, .schedule = PolySchedule{.total = options.run.steps, .warmup = options.warmup, .power = 0.9, .warmup_ratio = 1e-3}, .clip = options.clip};
   fitting.tape.seed = options.seed;
   Fit<Device> fit(device, own, fitting);
   detail::CachedBatches data(cache, options.batch, options.seed);
   std::map<std::string, std::string> const notes{
-      {"stage", "head"}, {"seed", std::to_string(options.seed)}, {"total", std::to_string(options.run.steps)}, {"batch", std::to_string(options.batch)}, {"items", std::to_string(cache.size())}};
+      {"stage", "head"}, {"seed", std::to_string(options.seed)}, {"total", std::to_string(options.run.steps)}, {"batch", std::to_string(options.batch)}, {"items", std::to_string(cache.size())},
+      {"optimizer", options.muon ? "muon" : "adamw"}};
   run_training(fit, options.run, notes, [&](auto& ctx, std::uint64_t step, int part) {
     auto const pyramid = data.pyramid(ctx, step, static_cast<std::uint64_t>(part));
     auto const logits = head.net()(ctx, pyramid);

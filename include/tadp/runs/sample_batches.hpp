@@ -28,6 +28,19 @@ inline Sample fitted_sample(Sample const& sample, std::array<int, 2> const& fit)
   return fitted;
 }
 
+/// A source whose samples are brought to a long and a short side; zeros: as they are.
+template <class Source>
+class FittedSource {
+ public:
+  FittedSource(Source& source, std::array<int, 2> const& fit) : source_(source), fit_(fit) {}
+  std::size_t size() const { return source_.size(); }
+  Sample operator[](std::size_t i) { return fit_[0] == 0 ? Sample(source_[i]) : fitted_sample(source_[i], fit_); }
+
+ private:
+  Source& source_;
+  std::array<int, 2> fit_;
+};
+
 /// A source is anything with size() and operator[] that gives a Sample: a folder of files, or rendered scenes.
 /// Add: add(batch, sample, key, number) adds a window of a sample; `number` counts the samples of the run.
 template <class Model, class Source, class Add>

@@ -22,7 +22,7 @@ struct StreetHeadOptions {
   double rate = 1e-3;
   float depth_weight = 1.0F, detection_weight = 1.0F;
   /// Scales about 1, at which pictures are looked at later: small things would be rarer in larger views.
-  CropOptions crop{.width = 256, .height = 192, .min_scale = 0.8F, .max_scale = 1.25F, .photometric = true, .min_saturation = 0.5F, .max_saturation = 1.5F};
+  CropOptions crop{.width = 256, .height = 192, .min_scale = 0.8F, .max_scale = 1.25F, .photometric = true, .min_saturation = 0.5F, .max_saturation = 1.5F, .focal = street_depth.focal};
   std::function<void(TrainingProgress const&)> on_progress{};
   std::stop_token stop{};
 };

@@ -10,8 +10,9 @@
 
 namespace tadp {
 
-/// A cell of level 2 is 16 pixels wide: two doublings by deconvolution and two bilinear ones reach the picture's size.
-inline constexpr DepthConfig street_depth{.embed = 32, .filters = 32, .deconvs = 2, .max_depth = 80.0F};
+/// A cell of level 2 is 16 pixels wide: two doublings by deconvolution and two bilinear ones reach the picture's size. Scenes
+/// of 320 pixels have focal lengths from 304 to 416.
+inline constexpr DepthConfig street_depth{.embed = 32, .filters = 32, .deconvs = 2, .max_depth = 80.0F, .focal = 352.0F};
 /// The finest level is 4 pixels a cell. Half of the things in a scene of 320 x 240 are below 14 pixels wide, so anchors
 /// are two cells of their level where the paper's are four.
 inline constexpr DetectionConfig street_detection{.width = 64,
