@@ -33,6 +33,8 @@ PLACES = {
     VAE: [VAE, "encoder.encoder_vq.", "encoder_vq.", "encoder.sd_model.first_stage_model.", "sd_model.first_stage_model."],
     TEXT: [p + t for p in ("", "sd_model.", "encoder.sd_model.") for t in (TEXT, "cond_stage_model.transformer.")],
 }
+AVERAGED = "model_ema.diffusion_model"
+BEFORE = ("", "module.", "model.", "model.module.", "module.model.")  # what may stand before all names of a file
 SCALE = 0.18215
 # Heads and groups cannot be told from shapes: those of the known networks, by the UNet's first width.
 PRESETS = {
@@ -66,7 +68,7 @@ def load_file(path, trust):
     for wrapper in ("state_dict", "model"):
         if isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]
-    return {k.removeprefix("module."): v for k, v in loaded.items() if isinstance(v, torch.Tensor)}, {}
+    return {k: v for k, v in loaded.items() if isinstance(v, torch.Tensor)}, {}
 
 
 def weights_in(folder):
@@ -135,6 +137,9 @@ class Weights:
             self.all = load_file(head, trust)[0] if head else {}
         else:
             self.all, self.metadata = load_file(path, trust)
+            unets = (*PLACES[UNET], AVERAGED, "unet.down_blocks.")
+            before = next((b for b in BEFORE if any(k.startswith(b + unet) for unet in unets for k in self.all)), "")
+            self.all = {k.removeprefix(before): v for k, v in self.all.items()}
             if any(k.startswith("unet.down_blocks.") for k in self.all):
                 for prefix, folder in DIFFUSERS.items():
                     self.parts[prefix] = {k.removeprefix(folder + "."): v for k, v in self.all.items() if k.startswith(folder + ".")}
@@ -151,7 +156,7 @@ class Weights:
         rest = name[len(prefix):]
         if not self.parts:
             if prefix == UNET and self.averaged:  # LitEma takes the dots out of names
-                return self.all.get("model_ema." + name.removeprefix("model.").replace(".", ""))
+                return self.all.get(AVERAGED + rest.replace(".", ""))
             return self.all.get(self.place[prefix] + rest)
         part = self.parts[prefix]
         if prefix == TEXT:
@@ -464,7 +469,7 @@ def config_of(w):
     if w.parts == {} and w.place[VAE].endswith("encoder_vq."):
         config["scale"] = 1.0
     config["prompt"].append("caption" if TEXT + "final_layer_norm.weight" in w else "averaged_eos")
-    if "text_adapter.fc.0.weight" in w and w.parts == {} and w.place[UNET] != "model.unet.diffusion_model.":
+    if "text_adapter.fc.0.weight" in w and (w.parts or w.place[UNET] != "model.unet.diffusion_model."):
         config["prompt"].append("adapter")
     return config
 
