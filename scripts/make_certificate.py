@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes a parity certificate of a model: what PyTorch computes with its weights, stage by stage, for `tadp verify MODEL`.
 
-Needs torch and safetensors, and Pillow for --picture. Reads a checkpoint of any layout that tadp reads (CompVis, a
-diffusers folder, the released TADP and VPD files, tadp's own), runs autoencoder, text encoder, UNet and the heads of labels
+Needs torch and safetensors, and Pillow for --picture. Reads a whole model of any layout that tadp reads (CompVis, diffusers
+as a folder or one file, the released TADP and VPD files, tadp's own; averaged weights where it has no others), runs autoencoder, text encoder, UNet and the heads of labels
 (mmseg's and smp's), depth and detection in double precision on one picture and one text, and writes two files beside the model, to be kept together:
 
   MODEL.certificate.json         what was run, a checksum of every tensor, and mean, rms and absmax of every stage
@@ -26,12 +26,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 UNET, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer.text_model."
+DIFFUSERS = {UNET: "unet", VAE: "vae", TEXT: "text_encoder"}  # folders, or the begin of names in one file
 # Where released files have the parts: what comes first is taken where it is there.
 PLACES = {
     UNET: [UNET, "encoder.unet.unet.diffusion_model.", "unet.unet.diffusion_model.", "model.unet.diffusion_model."],
     VAE: [VAE, "encoder.encoder_vq.", "encoder_vq.", "encoder.sd_model.first_stage_model.", "sd_model.first_stage_model."],
     TEXT: [p + t for p in ("", "sd_model.", "encoder.sd_model.") for t in (TEXT, "cond_stage_model.transformer.")],
 }
+AVERAGED = "model_ema.diffusion_model"
+BEFORE = ("", "module.", "model.", "model.module.", "module.model.")  # what may stand before all names of a file
 SCALE = 0.18215
 # Heads and groups cannot be told from shapes: those of the known networks, by the UNet's first width.
 PRESETS = {
@@ -65,7 +68,7 @@ def load_file(path, trust):
     for wrapper in ("state_dict", "model"):
         if isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]
-    return {k.removeprefix("module."): v for k, v in loaded.items() if isinstance(v, torch.Tensor)}, {}
+    return {k: v for k, v in loaded.items() if isinstance(v, torch.Tensor)}, {}
 
 
 def weights_in(folder):
@@ -124,18 +127,26 @@ class Weights:
     def __init__(self, path, trust):
         self.metadata, self.parts, self.used = {}, {}, {}
         if path.is_dir():
-            for prefix, folder in ((UNET, "unet"), (VAE, "vae"), (TEXT, "text_encoder")):
+            for prefix, folder in DIFFUSERS.items():
                 file = weights_in(path / folder)
                 if file is None:
                     sys.exit(f"{path}: no weights in {folder}/")
                 self.parts[prefix], metadata = load_file(file, trust)
                 self.metadata.update(metadata)
-            self.blocks = 1 + max(int(m[1]) for m in (re.match(r"down_blocks\.0\.resnets\.(\d+)\.", k) for k in self.parts[UNET]) if m)
             head = weights_in(path / "tadp")
             self.all = load_file(head, trust)[0] if head else {}
         else:
             self.all, self.metadata = load_file(path, trust)
+            unets = (*PLACES[UNET], AVERAGED, "unet.down_blocks.")
+            before = next((b for b in BEFORE if any(k.startswith(b + unet) for unet in unets for k in self.all)), "")
+            self.all = {k.removeprefix(before): v for k, v in self.all.items()}
+            if any(k.startswith("unet.down_blocks.") for k in self.all):
+                for prefix, folder in DIFFUSERS.items():
+                    self.parts[prefix] = {k.removeprefix(folder + "."): v for k, v in self.all.items() if k.startswith(folder + ".")}
             self.place = {p: next((q for q in places if any(k.startswith(q) for k in self.all)), p) for p, places in PLACES.items()}
+            self.averaged = not any(k.startswith(self.place[UNET]) for k in self.all)
+        if self.parts:
+            self.blocks = 1 + max(int(m[1]) for m in (re.match(r"down_blocks\.0\.resnets\.(\d+)\.", k) for k in self.parts[UNET]) if m)
 
     def stored(self, name):
         """The tensor of this name, or None."""
@@ -144,6 +155,8 @@ class Weights:
             return self.all.get(name, self.all.get("encoder." + name))
         rest = name[len(prefix):]
         if not self.parts:
+            if prefix == UNET and self.averaged:  # LitEma takes the dots out of names
+                return self.all.get(AVERAGED + rest.replace(".", ""))
             return self.all.get(self.place[prefix] + rest)
         part = self.parts[prefix]
         if prefix == TEXT:
@@ -456,7 +469,7 @@ def config_of(w):
     if w.parts == {} and w.place[VAE].endswith("encoder_vq."):
         config["scale"] = 1.0
     config["prompt"].append("caption" if TEXT + "final_layer_norm.weight" in w else "averaged_eos")
-    if "text_adapter.fc.0.weight" in w and w.parts == {} and w.place[UNET] != "model.unet.diffusion_model.":
+    if "text_adapter.fc.0.weight" in w and (w.parts or w.place[UNET] != "model.unet.diffusion_model."):
         config["prompt"].append("adapter")
     return config
 

@@ -9,13 +9,13 @@
 
 namespace program {
 
-/// `more`: what a command takes beside the rules of prompt_rule().
-inline void add_prompt(CLI::App& command, std::string& prompt, std::string const& more = {}) {
+/// `word`: what a command takes beside the rules of prompt_rule(), which `meaning` describes.
+inline void add_prompt(CLI::App& command, std::string& prompt, std::string const& word = {}, std::string const& meaning = {}) {
   command.add_option("--prompt", prompt,
-                     more + "text of each picture: `caption` (the data set's; where it was made from the labels, it tells the answer), `nouns` (the same of a caption file of nouns), `class_names` (the names of all classes), "
+                     (word.empty() ? "" : "`" + word + "` (" + meaning + "), or the ") + "text of each picture: `caption` (the data set's; where it was made from the labels, it tells the answer), `nouns` (the same of a caption file of nouns), `class_names` (the names of all classes), "
                      "`oracle` (those of the classes that the labels hold: it tells the answer), `fixed:TEXT` for all, or `null`")
       ->capture_default_str()
-      ->type_name("caption|nouns|class_names|oracle|fixed:TEXT|null");
+      ->type_name((word.empty() ? "" : word + "|") + "caption|nouns|class_names|oracle|fixed:TEXT|null");
 }
 
 /// Of a data set with these classes; Error(argument) for another word, or without the names that it needs.

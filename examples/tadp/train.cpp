@@ -17,7 +17,7 @@ void add_train(CLI::App& app, Command& command) {
   sub->add_option("--data", o->data, "labels: folder with images/, labels/, captions.json, and classes.json there or above; depth: a list of \"picture depth\", or images/ and depth/; boxes: JPEGImages/ or images/, Annotations/")->type_name("DIR");
   sub->add_option("--out", o->out, "the trained model; FILE.checkpoint and FILE.log.jsonl stand beside it")->type_name("FILE");
   add_model(*sub, o->model);
-  add_prompt(*sub, o->prompt, "`averaged_eos` (labels: one averaged embedding a class in place of a text), or the ");
+  add_prompt(*sub, o->prompt, by_classes, "labels: one averaged embedding a class in place of a text");
   add_modifier(*sub, o->modifier, true);
   sub->add_option("--captions", o->captions, "another caption file than the folder's")->type_name("FILE.json");
   sub->add_option("--freeze", o->freeze, "`backbone`: only the head learns, in a fraction of the time")->check(CLI::IsMember({"backbone"}))->type_name("PART");

@@ -29,6 +29,9 @@ inline json training_json(tadp::TrainingProgress const& p) {
   return out;
 }
 
+/// The word of --prompt for one averaged embedding a class in place of a text (spec 3.3).
+inline constexpr char const* by_classes = "averaged_eos";
+
 struct TrainDataOptions {
   std::string task = "segmentation", data{}, model{}, out{}, prompt = "caption", captions{}, crop = "192x256", fit{}, freeze{}, optimizer = "adamw";
   std::uint64_t steps = 1500, seed = 1;

@@ -20,8 +20,6 @@ namespace program {
 
 /// Bytes of decoded samples that are kept in memory.
 inline constexpr std::uint64_t kept_bytes = std::uint64_t{2} << 30;
-/// The word of --prompt for one averaged embedding a class in place of a text (spec 3.3).
-inline constexpr char const* by_classes = "averaged_eos";
 
 struct DataTraining {
   TrainDataOptions const& options;

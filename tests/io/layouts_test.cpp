@@ -226,6 +226,17 @@ TEST_CASE("a folder of diffusers is one model, and heads lie beside it") {
   CHECK(scratch::error_of([&] { td::open_model(folder / "none"); })->code() == td::Errc::io);
 }
 
+TEST_CASE("a model of diffusers in one file stays one when a head lies in it") {
+  scratch::Folder const folder;
+  put(folder / "one.safetensors", {"decode_head.conv_seg.bias", "text_encoder.text_model.final_layer_norm.bias", "unet.mid_block.resnets.0.conv1.bias", "vae.quant_conv.bias"});
+  auto const model = td::open_model(folder / "one.safetensors");
+  CHECK(model.layout_title() == "diffusers");
+  CHECK(numbers(model, unet + "middle_block.0.in_layers.2.bias") == numbers_of("unet.mid_block.resnets.0.conv1.bias"));
+  CHECK(numbers(model, vae + "quant_conv.bias") == numbers_of("vae.quant_conv.bias"));
+  CHECK(numbers(model, text + "final_layer_norm.bias") == numbers_of("text_encoder.text_model.final_layer_norm.bias"));
+  CHECK(numbers(model, "decode_head.conv_seg.bias") == numbers_of("decode_head.conv_seg.bias"));
+}
+
 TEST_CASE("a parameter that stands there twice") {
   scratch::Folder const folder;
   std::string const a = "encoder.unet.unet.diffusion_model.out.0.bias", b = "encoder.sd_model.model.diffusion_model.out.0.bias";

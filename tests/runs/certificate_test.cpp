@@ -35,6 +35,30 @@ fs::path edited(scratch::Folder const& folder, std::string const& name, std::fun
   return to;
 }
 
+/// A parameter of a model, and the first stage that departs when a number of it was changed.
+struct Changed {
+  char const *parameter, *stage;
+};
+
+void check_departures(std::string const& name, std::span<Changed const> cases) {
+  Made const made(name);
+  auto const model = open_model(made.path);
+  Golden const certificate(manifest(name));
+  CertificatePass<GoldenTiny> pass(certificate, 1);
+  load_weights_from(pass.weights(), std::span(&model, 1), made.path.string(), {.wanted = pass.read()});
+  for (auto const& [parameter, stage] : cases.first(TADP_TEST_SANITIZED ? 2 : cases.size())) {  // a sanitizer makes each of them slow
+    float& weight = *pass.weights().data(pass.weights().list().find(parameter));
+    float const before = std::exchange(weight, weight + 3.0F);
+    std::string first;
+    GoldenCheck check(certificate, [&](GoldenRow const& row) {
+      if (!row.ok && first.empty()) first = row.entry;
+    });
+    pass.run(check);
+    weight = before;
+    CHECK_MESSAGE(first == std::string(stage), std::string(parameter));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("Every stage of a model with text encoder, adapter and head is PyTorch's") {
@@ -64,35 +88,50 @@ TEST_CASE("Every stage of the heads of VOC, depth and detection is PyTorch's") {
 }
 
 TEST_CASE("A changed weight departs first at the stage that reads it") {
-  Made const made("text");
-  auto const model = open_model(made.path);
-  Golden const certificate(manifest("text"));
-  CertificatePass<GoldenTiny> pass(certificate, 1);
-  load_weights_from(pass.weights(), std::span(&model, 1), made.path.string(), {.wanted = pass.read()});
-  struct Case {
-    char const *parameter, *stage;
-  };
-  constexpr Case cases[] = {{"first_stage_model.encoder.down.1.block.0.conv1.weight", "vae.down.1.block.0"},
-                            {"first_stage_model.quant_conv.bias", "vae.moments"},
-                            {"cond_stage_model.transformer.text_model.encoder.layers.1.mlp.fc1.weight", "clip.layer.1"},
-                            {"gamma", "text.adapted"},
-                            {"model.diffusion_model.time_embed.2.bias", "unet.emb"},
-                            {"model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight", "unet.input_blocks.4.1.attn2.map"},
-                            {"model.diffusion_model.middle_block.1.proj_out.bias", "unet.middle_block.1"},
-                            {"model.diffusion_model.output_blocks.7.0.in_layers.2.weight", "unet.output_blocks.7.0"},
-                            {"decode_head.scale_heads.2.0.bn.running_var", "seg.logits"}};
-  std::size_t const count = TADP_TEST_SANITIZED ? 2 : std::size(cases);  // a sanitizer makes each of them slow
-  for (std::size_t i = 0; i < count; ++i) {
-    float& weight = *pass.weights().data(pass.weights().list().find(cases[i].parameter));
-    float const before = std::exchange(weight, weight + 3.0F);
-    std::string first;
-    GoldenCheck check(certificate, [&](GoldenRow const& row) {
-      if (!row.ok && first.empty()) first = row.entry;
-    });
-    pass.run(check);
-    weight = before;
-    CHECK_MESSAGE(first == cases[i].stage, cases[i].parameter);
-  }
+  constexpr Changed cases[] = {{"first_stage_model.encoder.down.1.block.0.conv1.weight", "vae.down.1.block.0"},
+                               {"first_stage_model.quant_conv.bias", "vae.moments"},
+                               {"cond_stage_model.transformer.text_model.encoder.layers.1.mlp.fc1.weight", "clip.layer.1"},
+                               {"gamma", "text.adapted"},
+                               {"model.diffusion_model.time_embed.2.bias", "unet.emb"},
+                               {"model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight", "unet.input_blocks.4.1.attn2.map"},
+                               {"model.diffusion_model.middle_block.1.proj_out.bias", "unet.middle_block.1"},
+                               {"model.diffusion_model.output_blocks.7.0.in_layers.2.weight", "unet.output_blocks.7.0"},
+                               {"decode_head.scale_heads.2.0.bn.running_var", "seg.logits"}};
+  check_departures("text", cases);
+}
+
+TEST_CASE("A changed weight of smp's decoder departs first at the stage that reads it") {
+  constexpr Changed cases[] = {{"decode_head.decoder.p4.skip_conv.weight", "voc.decoder"},
+                               {"decode_head.segmentation_head.0.bias", "voc.logits"},
+                               {"decode_head.decoder.p5.bias", "voc.decoder"},
+                               {"decode_head.decoder.seg_blocks.0.block.2.block.0.weight", "voc.decoder"},
+                               {"decode_head.decoder.seg_blocks.3.block.0.block.1.bias", "voc.decoder"}};
+  check_departures("heads", cases);
+}
+
+TEST_CASE("A changed weight of the detection head departs first at the stage that reads it") {
+  constexpr Changed cases[] = {{"fpn.layer_blocks.2.0.weight", "det.fpn.2"},
+                               {"decode_head.roi_heads.box_predictor.bbox_pred.weight", "det.box_regression"},
+                               {"fpn.inner_blocks.3.0.bias", "det.fpn.0"},  // added to every finer level
+                               {"fpn.layer_blocks.3.0.bias", "det.fpn.3"},
+                               {"decode_head.rpn.head.conv.0.0.weight", "det.rpn.objectness.0"},
+                               {"decode_head.rpn.head.cls_logits.bias", "det.rpn.objectness.0"},
+                               {"decode_head.rpn.head.bbox_pred.weight", "det.rpn.deltas.0"},
+                               {"decode_head.roi_heads.box_head.fc6.weight", "det.class_logits"},
+                               {"decode_head.roi_heads.box_head.fc7.bias", "det.class_logits"},
+                               {"decode_head.roi_heads.box_predictor.cls_score.weight", "det.class_logits"}};
+  check_departures("heads", cases);
+}
+
+TEST_CASE("A changed weight of the depth head departs first at the stage that reads it") {
+  constexpr Changed cases[] = {{"encoder.layer1.3.weight", "depth.conv_feats"},
+                               {"last_layer_depth.2.bias", "depth.logit"},
+                               {"encoder.layer2.0.bias", "depth.conv_feats"},
+                               {"encoder.out_layer.1.weight", "depth.conv_feats"},
+                               {"decoder.deconv_layers.3.weight", "depth.logit"},
+                               {"decoder.conv_layers.1.running_mean", "depth.logit"},
+                               {"last_layer_depth.0.weight", "depth.logit"}};
+  check_departures("heads", cases);
 }
 
 TEST_CASE("A certificate of other weights is refused, and names a tensor that differs") {

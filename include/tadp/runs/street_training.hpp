@@ -131,7 +131,7 @@ class StreetTraining {
   template <class Loss>
   void train(std::string const& stage, std::shared_ptr<Weights<Cpu>> const& weights, std::uint64_t steps, FitOptions fit_options, Loss const& loss) {
     fit_options.tape.seed = options_.seed;
-    std::string const optimizer = fit_options.muon ? "muon" : "adamw";
+    std::string const optimizer = optimizer_name(fit_options.muon);
     Fit<Cpu> fit(device_, weights, std::move(fit_options));
     TrainerOptions run;
     run.steps = steps;

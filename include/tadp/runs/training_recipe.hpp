@@ -46,7 +46,7 @@ inline std::map<std::string, std::string> notes_of(TrainingRecipe const& r, std:
   std::ostringstream rate;
   rate << r.adamw.lr;
   std::map<std::string, std::string> notes{{"seed", std::to_string(r.seed)}, {"total", std::to_string(r.run.steps)}, {"batch", std::to_string(r.batch)},
-                                           {"image", std::to_string(image[0]) + "x" + std::to_string(image[1])}, {"rate", rate.str()}, {"optimizer", r.muon ? "muon" : "adamw"}, {"learns", std::move(learns)}};
+                                           {"image", std::to_string(image[0]) + "x" + std::to_string(image[1])}, {"rate", rate.str()}, {"optimizer", optimizer_name(r.muon)}, {"learns", std::move(learns)}};
   for (auto const& [key, value] : r.notes) notes[key] = value;
   return notes;
 }

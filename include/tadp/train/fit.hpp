@@ -25,6 +25,9 @@ struct FitOptions {
   TapeOptions tape{};
 };
 
+/// What a checkpoint calls the optimizer of the hidden matrices.
+inline char const* optimizer_name(std::optional<Muon> const& muon) { return muon ? "muon" : "adamw"; }
+
 template <class Device, class Statistics = BatchStatistics>
 class Fit {
  public:

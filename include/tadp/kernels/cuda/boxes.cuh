@@ -14,19 +14,17 @@ TADP_DEVICE inline float smaller(float a, float b) { return b < a ? b : a; }
 TADP_DEVICE inline float larger(float a, float b) { return a < b ? b : a; }
 
 /// a * b as one rounding of its own.
-TADP_DEVICE inline float rounded_product(float a, float b) {
+TADP_DEVICE inline float product_of(float a, float b) {
 #if defined(__CUDA_ARCH__)
   return __fmul_rn(a, b);
 #else
-  float product = a * b;
-  asm("" : "+m"(product));  // as core/boxes.hpp
-  return product;
+  return tadp::product_of(a, b);
 #endif
 }
-TADP_DEVICE inline float area(Box const& b) { return rounded_product(b.x2 - b.x1, b.y2 - b.y1); }
+TADP_DEVICE inline float area(Box const& b) { return product_of(b.x2 - b.x1, b.y2 - b.y1); }
 TADP_DEVICE inline float overlap(Box const& a, float area_a, Box const& b, float area_b) {
   float const w = larger(0.0F, smaller(a.x2, b.x2) - larger(a.x1, b.x1)), h = larger(0.0F, smaller(a.y2, b.y2) - larger(a.y1, b.y1));
-  float const shared = rounded_product(w, h), all = area_a + area_b - shared;
+  float const shared = product_of(w, h), all = area_a + area_b - shared;
   return all > 0.0F ? shared / all : 0.0F;
 }
 TADP_DEVICE inline float inside(float v, float most) { return v < 0.0F ? 0.0F : most < v ? most : v; }
@@ -47,16 +45,16 @@ struct CodeWeights {
 
   TADP_DEVICE Box decode(Box const& code, Box const& from) const {
     float const w = from.x2 - from.x1, h = from.y2 - from.y1;
-    float const x = rounded_product(code.x1 / weights[0], w) + (from.x1 + 0.5F * w), y = rounded_product(code.y1 / weights[1], h) + (from.y1 + 0.5F * h);
-    float const half_w = 0.5F * rounded_product(std::exp(smaller(code.x2 / weights[2], BoxCode::most)), w);
-    float const half_h = 0.5F * rounded_product(std::exp(smaller(code.y2 / weights[3], BoxCode::most)), h);
+    float const x = product_of(code.x1 / weights[0], w) + (from.x1 + 0.5F * w), y = product_of(code.y1 / weights[1], h) + (from.y1 + 0.5F * h);
+    float const half_w = 0.5F * product_of(std::exp(smaller(code.x2 / weights[2], BoxCode::most)), w);
+    float const half_h = 0.5F * product_of(std::exp(smaller(code.y2 / weights[3], BoxCode::most)), h);
     return {x - half_w, y - half_h, x + half_w, y + half_h};
   }
   TADP_DEVICE Box encode(Box const& target, Box const& from) const {
     float const w = from.x2 - from.x1, h = from.y2 - from.y1, tw = target.x2 - target.x1, th = target.y2 - target.y1;
     float const dx = (target.x1 + 0.5F * tw) - (from.x1 + 0.5F * w), dy = (target.y1 + 0.5F * th) - (from.y1 + 0.5F * h);
-    return {rounded_product(weights[0], dx) / w, rounded_product(weights[1], dy) / h, rounded_product(weights[2], std::log(tw / w)),
-            rounded_product(weights[3], std::log(th / h))};
+    return {product_of(weights[0], dx) / w, product_of(weights[1], dy) / h, product_of(weights[2], std::log(tw / w)),
+            product_of(weights[3], std::log(th / h))};
   }
 };
 

@@ -162,7 +162,7 @@ struct Suppress {
       if (!s.alive[t]) return;
       index_t const row = n * rows + order[n * rows + first + t];
       Box const b = box_of(candidates, row);
-      float const group = candidates.get(row, 5), shift = rounded_product(group, apart);
+      float const group = candidates.get(row, 5), shift = product_of(group, apart);
       Box const moved{b.x1 + shift, b.y1 + shift, b.x2 + shift, b.y2 + shift};
       s.box[t] = {moved, area(moved), group};
       for (index_t k = 0; k < count && s.alive[t]; ++k) s.alive[t] = !taken[n * most + k].suppresses(s.box[t], most_overlap);
