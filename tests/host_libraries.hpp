@@ -74,11 +74,12 @@ inline void library_multiply(WithLibraries&, cuda::Product const& p, cuda::Produ
   }
 }
 
-/// Packed tensors, written whatever stood there; every other kind of fused pass has no engine.
+/// Packed tensors, written whatever stood there. Some kinds of fused passes have no engine: in float every other one, in
+/// halves few, as cuDNN's plans have it.
 inline bool library_convolve(WithLibraries&, cuda::ConvolutionKind const& k, cuda::ConvolutionOperands const& o) {
   using Packed = View<float, 4, plain::Device>;
   using Read = View<float const, 4, plain::Device>;
-  if (o.bias != nullptr && k.y[3] % 2 == 0) return false;
+  if (o.bias != nullptr && (k.number == cuda::Number::float32 ? k.y[3] % 2 == 0 : k.y[3] == 2)) return false;
   plain::Device device;
   ConvGeometry const g{k.kernel, k.stride, k.pad_y, k.pad_x, k.pad_y, k.pad_x, false};
   if (!(g.out_shape(k.x_shape(), k.y[3]) == k.y_shape())) throw Error(Errc::shape, "a library would refuse this convolution", {.found = k.text()});
