@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every stage of the small preset through the CUDA path on the host: its own kernels, and the plain device in place of the libraries.
+#include "../host_libraries.hpp"
 #include "cuda_stages.hpp"
 
 #include <doctest/doctest.h>

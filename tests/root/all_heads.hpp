@@ -2,7 +2,6 @@
 // One model with all heads under both policies, in any element of any device: what it answers and what it learns, as numbers.
 #pragma once
 
-#include "../host_libraries.hpp"
 #include "tadp/heads/depth.hpp"
 #include "tadp/heads/detection.hpp"
 #include "tadp/runs/training_session.hpp"
@@ -85,6 +84,39 @@ inline void check_near(Numbers const& a, Numbers const& b, double tolerance) {
     CHECK(!b[i].second.empty());
     CHECK(departure(a[i].second, b[i].second) <= tolerance);
   }
+}
+
+/// The length of the difference over the length of b.
+inline double distance(std::vector<float> const& a, std::vector<float> const& b) {
+  REQUIRE(a.size() == b.size());
+  double off = 0.0, length = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    double const d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    off += d * d;
+    length += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  return std::sqrt(off / length);
+}
+
+/// Maps by their distance. Which boxes stay is decided by scores that nearly tie: there have to be some.
+inline void near_answers(Numbers const& a, Numbers const& b, double tolerance) {
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    CHECK(!a[i].second.empty());
+    if (b[i].first == "boxes") continue;
+    double const d = distance(a[i].second, b[i].second);
+    INFO(b[i].first << " departs by " << d);
+    CHECK(d <= tolerance);
+  }
+}
+
+struct LessonLimits {
+  double losses, gradients;
+};
+inline void near_lessons(Numbers const& a, Numbers const& b, LessonLimits const& limits) {
+  double const losses = distance(a[0].second, b[0].second), gradients = distance(a[1].second, b[1].second);
+  INFO("losses depart by " << losses << ", gradients by " << gradients);
+  CHECK(losses <= limits.losses);
+  CHECK(gradients <= limits.gradients);
 }
 
 }  // namespace all_heads

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both policies over all heads on the CUDA kernels, run on the host, against the processor.
+#include "../host_libraries.hpp"
 #include "all_heads.hpp"
 #include "tadp/kernels/cpu.hpp"
 

@@ -3,6 +3,7 @@
 // Replaying allocates nothing. Slices are views, and a concatenation is written in place by whoever makes its parts.
 #pragma once
 
+#include "tadp/exec/arena_layout.hpp"
 #include "tadp/exec/element_weights.hpp"
 #include "tadp/exec/op.hpp"
 
@@ -273,28 +274,11 @@ class Plan {
       if (slots_[index(id)].parent < 0) return;
     }
   }
-  /// Largest first, each at the lowest place that no buffer alive at the same time takes.
-  void place(std::vector<int>& roots) {
-    std::stable_sort(roots.begin(), roots.end(), [&](int a, int b) { return floats_of(slots_[index(a)]) > floats_of(slots_[index(b)]); });
-    std::vector<int> placed;
-    for (int id : roots) {
-      Slot& slot = slots_[index(id)];
-      index_t const floats = (floats_of(slot) + 15) / 16 * 16;
-      std::vector<std::pair<index_t, index_t>> taken;
-      for (int other : placed) {
-        Slot const& o = slots_[index(other)];
-        if (o.first <= slot.last && slot.first <= o.last) taken.emplace_back(o.offset, o.offset + (floats_of(o) + 15) / 16 * 16);
-      }
-      std::sort(taken.begin(), taken.end());
-      index_t at = 0;
-      for (auto const& [begin, end] : taken) {
-        if (at + floats <= begin) break;
-        at = std::max(at, end);
-      }
-      slot.offset = at;
-      arena_floats_ = std::max(arena_floats_, at + floats);
-      placed.push_back(id);
-    }
+  void place(std::vector<int> const& roots) {
+    std::vector<ArenaBuffer> buffers;
+    for (int id : roots) buffers.push_back({id, slots_[index(id)].first, slots_[index(id)].last, floats_of(slots_[index(id)])});
+    arena_floats_ = lay_out(buffers);
+    for (ArenaBuffer const& buffer : buffers) slots_[index(buffer.id)].offset = buffer.offset;
   }
   void resolve(int id) {
     Slot& slot = slots_[index(id)];

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations between a pyramid and boxes: anchors, levels in one list, the best of each, suppression, pooled regions.
-// Lists are (N, 1, rows, channels) at capacity, with a count where the data decides how many rows there are. Boxes, scores
-// that are compared, and counts are float.
+// Lists are (N, 1, rows, channels) at capacity, with a count where the data decides; boxes, their scores and counts are float.
 #pragma once
 
 #include "tadp/core/boxes.hpp"

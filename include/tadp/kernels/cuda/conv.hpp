@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolutions and transposed convolutions of a device that runs kernels; a linear layer is a convolution of one pixel.
-// These are the kernels that need no library: right for every shape, and slower than a library's. Weights and biases are
-// elements; their gradients are float.
+// They need no library: right for every shape, and slower. Weights and biases are elements, and their gradients float.
 #pragma once
 
 #include "tadp/kernels/cuda/conv.cuh"

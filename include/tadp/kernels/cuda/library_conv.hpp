@@ -24,7 +24,7 @@ struct SeenConvolution {
   FeatureShape seen;  ///< of the input
   bool changed;       ///< seen is not the input itself
 
-  SeenConvolution(ConvolutionPass pass, ConvGeometry const& g, FeatureShape const& x, FeatureShape const& y, Number number) : seen(x) {
+  SeenConvolution(ConvolutionPass pass, ConvGeometry const& g, FeatureShape const& x, FeatureShape const& y, Number number = Number::float32) : seen(x) {
     bool const even = g.pad_bottom == g.pad_top && g.pad_right == g.pad_left;
     if (g.pad_bottom < g.pad_top || g.pad_right < g.pad_left || (g.upsample && !even))
       throw Error(Errc::unsupported, "the CUDA device pads more at the bottom and right alone, and evenly where it doubles",
