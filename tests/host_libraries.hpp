@@ -7,67 +7,103 @@
 #include "plain_device.hpp"
 #include "tadp/kernels/cuda/library_conv.hpp"
 
+#include <vector>
+
 namespace host_cuda {
 
 /// The device with libraries, as Cuda is.
 struct WithLibraries : Device {
+  static constexpr bool has_libraries = true;
   using Device::Device;
   explicit WithLibraries(Device const& device) : Device(device) {}
 };
 
-/// By columns, as cuBLASLt reads: see Product.
-inline void library_multiply(WithLibraries&, cuda::Product const& p, cuda::ProductOperands const& o) {
+/// A library's operands, whatever their type: read and written as float.
+class Numbers {
+ public:
+  Numbers(cuda::Number type, void const* data) : type_(type), data_(const_cast<void*>(data)) {}
+  explicit operator bool() const { return data_ != nullptr; }
+  float get(index_t i) const {
+    switch (type_) {
+      case cuda::Number::half: return cuda::to_float(static_cast<Half const*>(data_)[i]);
+      case cuda::Number::bfloat16: return cuda::to_float(static_cast<BFloat16 const*>(data_)[i]);
+      default: return static_cast<float const*>(data_)[i];
+    }
+  }
+  void set(index_t i, float v) const {
+    switch (type_) {
+      case cuda::Number::half: static_cast<Half*>(data_)[i] = cuda::from_float<Half>(v); break;
+      case cuda::Number::bfloat16: static_cast<BFloat16*>(data_)[i] = cuda::from_float<BFloat16>(v); break;
+      default: static_cast<float*>(data_)[i] = v;
+    }
+  }
+  std::vector<float> read(index_t count) const {
+    std::vector<float> all(data_ != nullptr ? static_cast<std::size_t>(count) : 0);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = get(static_cast<index_t>(i));
+    return all;
+  }
+  void write(std::vector<float> const& all) const {
+    for (std::size_t i = 0; i < all.size(); ++i) set(static_cast<index_t>(i), all[i]);
+  }
+
+ private:
+  cuda::Number type_;
+  void* data_;
+};
+
+template <class T>
+void multiply(cuda::Product const& p, cuda::ProductOperands const& o) {
+  auto const *a = static_cast<T const*>(o.a), *b = static_cast<T const*>(o.b);
+  auto const wide = [](T v) { return static_cast<double>(cuda::to_float(v)); };
+  Numbers const c(p.sums, o.c), d(p.sums, o.d), bias(p.sums, o.bias);
   for (index_t j = 0; j < p.n; ++j)
     for (index_t i = 0; i < p.m; ++i) {
-      double sum = o.bias != nullptr ? static_cast<double>(o.bias[i]) : 0.0;
-      for (index_t l = 0; l < p.k; ++l)
-        sum += static_cast<double>(o.a[p.turn_a ? l + i * p.stride_a : i + l * p.stride_a]) * static_cast<double>(o.b[p.turn_b ? j + l * p.stride_b : l + j * p.stride_b]);
-      if (o.c != nullptr) sum += static_cast<double>(o.c[i + j * p.stride_c]);
-      o.d[i + j * p.stride_d] = static_cast<float>(sum);
+      double sum = bias ? static_cast<double>(bias.get(i)) : 0.0;
+      for (index_t l = 0; l < p.k; ++l) sum += wide(a[p.turn_a ? l + i * p.stride_a : i + l * p.stride_a]) * wide(b[p.turn_b ? j + l * p.stride_b : l + j * p.stride_b]);
+      if (c) sum += static_cast<double>(c.get(i + j * p.stride_c));
+      d.set(i + j * p.stride_d, static_cast<float>(sum));
     }
 }
 
-/// Packed tensors, written whatever stood there; every other kind of fused pass has no engine.
+/// By columns, as cuBLASLt reads: see Product. Each result is rounded once.
+inline void library_multiply(WithLibraries&, cuda::Product const& p, cuda::ProductOperands const& o) {
+  switch (p.factors) {
+    case cuda::Number::half: return multiply<Half>(p, o);
+    case cuda::Number::bfloat16: return multiply<BFloat16>(p, o);
+    default: return multiply<float>(p, o);
+  }
+}
+
+/// Packed tensors, written whatever stood there. Some kinds of fused passes have no engine: in float every other one, in
+/// halves few, as cuDNN's plans have it.
 inline bool library_convolve(WithLibraries&, cuda::ConvolutionKind const& k, cuda::ConvolutionOperands const& o) {
   using Packed = View<float, 4, plain::Device>;
   using Read = View<float const, 4, plain::Device>;
-  if (o.bias != nullptr && k.y[3] % 2 == 0) return false;
+  if (o.bias != nullptr && (k.number == cuda::Number::float32 ? k.y[3] % 2 == 0 : k.y[3] == 2)) return false;
   plain::Device device;
   ConvGeometry const g{k.kernel, k.stride, k.pad_y, k.pad_x, k.pad_y, k.pad_x, false};
   if (!(g.out_shape(k.x_shape(), k.y[3]) == k.y_shape())) throw Error(Errc::shape, "a library would refuse this convolution", {.found = k.text()});
-  Packed const x{o.x, k.x_shape()}, y{o.y, k.y_shape()};
+  auto const at = [&](void* data) { return Numbers(k.number, data); };
+  std::vector<float> x = at(o.x).read(k.x_shape().count()), w = at(o.w).read(k.w_shape().count()), y = at(o.y).read(k.y_shape().count());
+  std::vector<float> const bias = at(o.bias).read(k.y[3]), residual = at(o.residual).read(k.y_shape().count());
+  Packed const xs{x.data(), k.x_shape()}, ys{y.data(), k.y_shape()};
   switch (k.pass) {
     case cuda::ConvolutionPass::forward:
-      plain::conv2d<float>(device, g, Read(x), o.w, o.bias, Read{}, o.residual != nullptr ? Read{o.residual, k.y_shape()} : Read{}, y);
+      plain::conv2d<float>(device, g, Read(xs), w.data(), bias.empty() ? nullptr : bias.data(), Read{}, residual.empty() ? Read{} : Read{residual.data(), k.y_shape()}, ys);
+      at(o.y).write(y);
       break;
     case cuda::ConvolutionPass::input_gradient:
-      std::fill_n(o.x, k.x_shape().count(), 0.0F);
-      plain::conv2d_input_gradient<float>(device, g, Read(y), o.w, x);
+      std::fill(x.begin(), x.end(), 0.0F);
+      plain::conv2d_input_gradient<float>(device, g, Read(ys), w.data(), xs);
+      at(o.x).write(x);
       break;
     case cuda::ConvolutionPass::weight_gradient:
-      std::fill_n(o.w, k.w_shape().count(), 0.0F);
-      plain::conv2d_weight_gradient<float>(device, g, Read(x), Read(y), o.w, nullptr);
+      std::fill(w.begin(), w.end(), 0.0F);
+      plain::conv2d_weight_gradient<float>(device, g, Read(xs), Read(ys), w.data(), nullptr);
+      at(o.w).write(w);
       break;
   }
   return true;
-}
-
-using Reads = ConstFeatures<WithLibraries>;
-using Writes = Features<WithLibraries>;
-
-inline void conv2d(WithLibraries& d, ConvGeometry const& g, Reads x, float const* weight, float const* bias, Reads shift, Reads residual, Writes y) {
-  cuda::library_conv2d(d, g, x, weight, bias, shift, residual, y);
-}
-inline void conv2d_input_gradient(WithLibraries& d, ConvGeometry const& g, Reads dy, float const* weight, Writes dx) { cuda::library_conv2d_input_gradient(d, g, dy, weight, dx); }
-inline void conv2d_weight_gradient(WithLibraries& d, ConvGeometry const& g, Reads x, Reads dy, float* dweight, float* dbias) {
-  cuda::library_conv2d_weight_gradient(d, g, x, dy, dweight, dbias);
-}
-inline void conv_transpose2d(WithLibraries& d, ConvGeometry const& g, Reads x, float const* weight, Writes y) { cuda::library_conv_transpose2d(d, g, x, weight, y); }
-inline void conv_transpose2d_input_gradient(WithLibraries& d, ConvGeometry const& g, Reads dy, float const* weight, Writes dx) {
-  cuda::library_conv_transpose2d_input_gradient(d, g, dy, weight, dx);
-}
-inline void conv_transpose2d_weight_gradient(WithLibraries& d, ConvGeometry const& g, Reads x, Reads dy, float* dweight) {
-  cuda::library_conv_transpose2d_weight_gradient(d, g, x, dy, dweight);
 }
 
 }  // namespace host_cuda

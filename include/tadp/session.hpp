@@ -26,7 +26,7 @@ template <class ModelType, class DeviceType, class... Policies>
 class Session<ModelType, Inference<DeviceType, Policies...>> {
  public:
   using Model = ModelType;
-  using Device = DeviceType;
+  using Device = typename Inference<DeviceType, Policies...>::Device;
   using Options = SessionOptions;
   using Backbone = typename Model::Backbone;
   using Tasks = typename Model::Tasks;
@@ -37,9 +37,9 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
 
   /// Plans every pass and folds what is constant at t = 1. Error(argument) where an option does not fit the model,
   /// Error(memory).
-  Session(std::shared_ptr<Model const> model, std::shared_ptr<Weights<Device> const> weights, Options options = {})
+  Session(std::shared_ptr<Model const> model, std::shared_ptr<Weights<DeviceType> const> weights, Options options = {})
       : model_(std::move(model)), weights_(std::move(weights)), options_(checked(std::move(options))), device_(session_device(weights_->device(), options_.threads)),
-        conditioning_(device_, *weights_, model_->backbone(), options_.texts, [this](auto& ctx, std::int32_t const* ids, index_t texts) { return model_->context(ctx, ids, texts); }),
+        elements_(device_, *weights_), conditioning_(device_, elements_.view(), model_->backbone(), options_.texts, [this](auto& ctx, std::int32_t const* ids, index_t texts) { return model_->context(ctx, ids, texts); }),
         full_(std::make_unique<Pass>(*this, options_.batch)) {
     if (options_.batch > 1) single_ = std::make_unique<Pass>(*this, 1);
   }
@@ -140,7 +140,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   ConstFeatures<Device> self_map(int level) const { return full_->backbone.view(full_->backbone.self_maps()[static_cast<std::size_t>(level)]); }
   ConstFeatures<Device> latent() const { return full_->backbone.view(full_->backbone.latent()); }
   /// What the first head says of the batch: (batch, h, w, classes) of segmentation.
-  ConstFeatures<Device> logits() const { return std::get<0>(full_->heads).answer(); }
+  ConstFloats<Device> logits() const { return std::get<0>(full_->heads).answer(); }
 
  private:
   using Value = PlannedValue;
@@ -166,7 +166,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   /// The backbone for a fixed count of windows, and every head on it.
   struct Pass {
     Pass(Session& s, index_t windows)
-        : backbone(s.device_, *s.weights_, s.model_->backbone(), s.conditioning_,
+        : backbone(s.device_, s.elements_.view(), s.model_->backbone(), s.conditioning_,
                    {.windows = windows, .window = s.options_.window, .latent = s.options_.latent, .self_maps = s.options_.self_maps,
                     .with_maps = Tasks::any_reads_maps, .without_maps = Tasks::any_reads_no_maps}),
           heads(make(s, backbone, Tasks{})) {}
@@ -175,7 +175,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     static auto make(Session& s, BackbonePass<Backbone, Device> const& b, TaskList<T...>) {
       constexpr index_t cell = Backbone::granularity / 2;  // pixels of level 2
       std::array<index_t, 2> const cells{s.options_.window[0] / cell, s.options_.window[1] / cell};
-      return std::tuple<HeadPass<T, Device>...>(HeadPass<T, Device>(s.device_, *s.weights_, s.model_->template head<T>(), b.plan(), b.pyramid(reads_maps<T>), cells)...);
+      return std::tuple<HeadPass<T, Device>...>(HeadPass<T, Device>(s.device_, s.elements_.view(), s.model_->template head<T>(), b.plan(), b.pyramid(reads_maps<T>), cells)...);
     }
 
     BackbonePass<Backbone, Device> backbone;
@@ -226,7 +226,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   }
 
   SegmentationResult result(std::type_identity<SegmentationResult>, Wanted const& wanted) {
-    Features<Device> const sum = join<SegmentationResult>().finish(device_, windows_, height_, width_);
+    Floats<Device> const sum = join<SegmentationResult>().finish(device_, windows_, height_, width_);
     SegmentationResult r;
     r.labels = LabelMap(static_cast<int>(width_), static_cast<int>(height_));
     if (wanted.confidence) r.confidence.resize(r.labels.labels.size());
@@ -240,7 +240,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   }
   DepthMap result(std::type_identity<DepthMap>, Wanted const&) {
     DepthMap map(static_cast<int>(width_), static_cast<int>(height_));
-    Features<Device> const sum = join<DepthMap>().finish(device_, windows_, height_, width_);
+    Floats<Device> const sum = join<DepthMap>().finish(device_, windows_, height_, width_);
     device_.copy_to_host(map.metres.data(), sum.data, map.metres.size() * sizeof(float));
     using Task = typename Tasks::template At<at<DepthMap>>;
     if constexpr (requires { Task::config.focal; })
@@ -249,7 +249,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     return map;
   }
   DenseMap result(std::type_identity<DenseMap>, Wanted const&) {
-    Features<Device> const sum = join<DenseMap>().finish(device_, windows_, height_, width_);
+    Floats<Device> const sum = join<DenseMap>().finish(device_, windows_, height_, width_);
     return {static_cast<int>(width_), static_cast<int>(height_), static_cast<int>(sum.shape.channels()), to_host(sum)};
   }
   DetectionResult result(std::type_identity<DetectionResult>, Wanted const&) {
@@ -330,8 +330,8 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   }
 
   void load_window(BackbonePass<Backbone, Device>& pass, index_t slot, Look const& look) {
-    input_.picture(device_, windows_, look, options_.window, one_of_batch(pass.plan().view(pass.picture()), slot));
-    if (pass.noise()) input_.noise(device_, windows_, look, options_.seed, one_of_batch(pass.plan().view(pass.noise()), slot));
+    input_.picture(device_, windows_, look, options_.window, one_of_batch(pass.plan().float_view(pass.picture()), slot));
+    if (pass.noise()) input_.noise(device_, windows_, look, options_.seed, one_of_batch(pass.plan().float_view(pass.noise()), slot));
   }
   void add_maps(BackbonePass<Backbone, Device>& pass, index_t slot, Look const& look, std::span<std::vector<int> const> groups) {
     std::array<ConstFeatures<Device>, 4> levels;
@@ -346,15 +346,15 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   }
 
   /// Sums to labels, and to confidence where there is room for it.
-  void settle(Features<Device> sum, std::span<std::uint8_t> labels, std::span<float> confidence) {
+  void settle(Floats<Device> sum, std::span<std::uint8_t> labels, std::span<float> confidence) {
     index_t const pixels = sum.shape.pixels();
     std::uint8_t* const decided = label_memory_.at_least(device_, pixels);
     float* const sure = confidence.empty() ? nullptr : confidence_memory_.at_least(device_, pixels);
-    decide(device_, ConstFeatures<Device>(sum), decided, sure);
+    decide(device_, ConstFloats<Device>(sum), decided, sure);
     device_.copy_to_host(labels.data(), decided, labels.size());
     if (sure != nullptr) device_.copy_to_host(confidence.data(), sure, confidence.size_bytes());
   }
-  std::vector<float> to_host(Features<Device> v) const {
+  std::vector<float> to_host(Floats<Device> v) const {
     std::vector<float> host(static_cast<std::size_t>(v.shape.count()));
     device_.copy_to_host(host.data(), v.data, host.size() * sizeof(float));
     return host;
@@ -364,9 +364,10 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   static std::tuple<std::conditional_t<finds_boxes<T>, BoxJoin<Device>, MapJoin<Device>>...> joins_of(TaskList<T...>);
 
   std::shared_ptr<Model const> model_;
-  std::shared_ptr<Weights<Device> const> weights_;
+  std::shared_ptr<Weights<DeviceType> const> weights_;
   Options options_;
   Device device_;
+  ElementWeights<Device> elements_;
   Conditioning<Backbone, Device> conditioning_;
   Prompt prompt_;
   Tokens tokens_;

@@ -91,6 +91,35 @@ TEST_CASE("with TF32 allowed cuDNN computes the same graphs") {
     }
 }
 
+TEST_CASE("cuDNN computes the same graphs in half and in bfloat16") {
+  for (cuda::Number const number : {cuda::Number::half, cuda::Number::bfloat16})
+    for (std::string_view const json : {h100, a100}) {
+      CudnnDescriptor const device = described(json);
+      for (ConvolutionKind k : kinds())
+        for (ConvolutionPass const pass : {ConvolutionPass::forward, ConvolutionPass::input_gradient, ConvolutionPass::weight_gradient}) {
+          k.pass = pass;
+          k.number = number;
+          INFO(k.text());
+          CHECK(CudnnPlan::of({.described = &device, .halves = true}, cuda::convolution_graph(k)).has_value());
+        }
+    }
+}
+
+TEST_CASE("cuDNN fuses bias, and bias and residual, in half and in bfloat16") {
+  for (cuda::Number const number : {cuda::Number::half, cuda::Number::bfloat16})
+    for (std::string_view const json : {h100, a100}) {
+      CudnnDescriptor const device = described(json);
+      for (ConvolutionKind k : kinds())
+        for (bool const residual : {false, true}) {
+          k.number = number;
+          k.bias = true;
+          k.residual = residual;
+          INFO(k.text());
+          CHECK(CudnnPlan::of({.described = &device, .halves = true}, cuda::convolution_graph(k)).has_value());
+        }
+    }
+}
+
 TEST_CASE("a graph that makes no sense is refused with cuDNN's words") {
   ConvolutionKind k = kind({1, 8, 8, 4}, 4, 3, 1, 1);
   k.y[1] = 9;

@@ -1,92 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both policies over all heads on the CUDA kernels, run on the host, against the processor.
 #include "../host_libraries.hpp"
-#include "tadp/heads/depth.hpp"
-#include "tadp/heads/detection.hpp"
+#include "all_heads.hpp"
 #include "tadp/kernels/cpu.hpp"
-#include "tadp/runs/training_session.hpp"
-#include "tadp/train/initialize.hpp"
 
-#include <doctest/doctest.h>
-
-#include <cmath>
-
-namespace {
-
-using namespace tadp;
-
-using Labels = SegmentationOf<dynamic, 32>;
-using Metres = DepthOf<DepthConfig{.embed = 16, .filters = 8}>;
-using Boxes = DetectionOf<dynamic, DetectionConfig{.width = 16, .representation = 32, .proposals = 50}>;
-using All = Model<Backbone<UNetOf<tiny_unet>, TextEncoderOf<tiny_text>>, PromptPolicy<Caption>, Heads<Head<Labels>, Head<Metres>, Head<Boxes>>>;
-
-std::shared_ptr<All const> model() { return std::make_shared<All const>(ModelSizes{.classes = 5, .further_classes = {1, 4}}); }
-
-/// Keyed by names: the same on every device.
-template <class Device>
-std::shared_ptr<Weights<Device>> weights_of(Device const& device, All const& model) {
-  auto weights = std::make_shared<Weights<Device>>(device, model.parameters());
-  initialize(*weights, 1, [](ParameterSpec const&) { return true; });
-  return weights;
-}
-
-/// Numbers under their names.
-using Numbers = std::vector<std::pair<std::string, std::vector<float>>>;
-
-/// What all heads say of a picture that is larger than a window, looked at twice, and the map of a word.
-template <class Device>
-Numbers answers(Device const& device) {
-  Picture picture(90, 70);
-  for (std::size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<std::uint8_t>(i * 7919 % 251);
-  auto const all = model();
-  Session<All, Inference<Device>> session(all, weights_of(device, *all), {.window = {64, 64}, .flip = true, .batch = 2});
-  auto const [labels, metres, boxes] = session.perceive(PictureView(picture), {.ids = {5, 6}}, {.logits = true, .confidence = true, .maps = {{1}, {2, 3}}});
-  Numbers out{{"logits", labels.logits}, {"confidence", labels.confidence}, {"map", session.maps().values}, {"metres", metres.metres}, {"boxes", {}}};
-  for (auto const& one : boxes.objects) out.back().second.insert(out.back().second.end(), {one.box.x1, one.box.y1, one.box.x2, one.box.y2, one.score});
-  return out;
-}
-
-/// The losses of two steps of all heads together, and the gradients of the first, clipped. Later numbers would differ by
-/// more than a device does: AdamW makes much of gradients near zero.
-template <class Device>
-Numbers lessons(Device const& device) {
-  std::vector<float> pictures(64 * 64 * 3), depths(64 * 64, 2.0F);
-  for (std::size_t i = 0; i < pictures.size(); ++i) pictures[i] = static_cast<float>(i * 7919 % 251) / 125.0F - 1.0F;
-  std::vector<std::uint8_t> const labels(64 * 64, 2);
-  std::vector<std::vector<TrueBox>> const boxes{{{{5, 5, 40, 50}, 2}}};
-  auto const ids = pad_tokens({}, tiny_text);
-  TrainingBatch const batch{pictures, ids, labels, depths, boxes};
-  auto const all = model();
-  Session<All, Training<Device, UniformGroups, CheckpointBlocks>> session(all, weights_of(device, *all), {.image = {64, 64}, .adamw = {.lr = 1e-5}, .clip = 1.0});
-  Numbers out{{"losses", {session.step(batch)}}, {"gradients", {}}};
-  auto& gradients = session.fit().gradients();
-  out[1].second.resize(static_cast<std::size_t>(gradients.floats()));
-  device.copy_to_host(out[1].second.data(), gradients.flat(), out[1].second.size() * sizeof(float));
-  out[0].second.push_back(session.step(batch));
-  return out;
-}
-
-/// The largest departure over the largest number; infinity where the counts differ.
-double departure(std::vector<float> const& a, std::vector<float> const& b) {
-  if (a.size() != b.size()) return HUGE_VAL;
-  double worst = 0.0, largest = 1e-30;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    double const off = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
-    if (!(off <= worst)) worst = off;
-    largest = std::max(largest, std::abs(static_cast<double>(b[i])));
-  }
-  return worst / largest;
-}
-
-void check_near(Numbers const& a, Numbers const& b, double tolerance) {
-  for (std::size_t i = 0; i < b.size(); ++i) {
-    INFO(b[i].first << ", " << a[i].second.size() << " and " << b[i].second.size() << " numbers");
-    CHECK(!b[i].second.empty());
-    CHECK(departure(a[i].second, b[i].second) <= tolerance);
-  }
-}
-
-}  // namespace
+using namespace all_heads;
 
 TEST_CASE("all heads answer on the CUDA kernels what they answer on the processor") {
   check_near(answers(host_cuda::WithLibraries{}), answers(Cpu(1)), 1e-4);

@@ -113,4 +113,11 @@ struct heads_are_unique {
   static constexpr bool met = true;
 };
 
+template <class Device, bool RunsKernels>
+struct device_computes_in_halves {
+  static_assert(RunsKernels, "tadp: this device computes in float alone: take bf16 or fp16 out of the policy, or name a device that has them, as Inference<Cuda, bf16> does; "
+                             "see docs/errors.md#device_computes_in_halves");
+  static constexpr bool met = true;
+};
+
 }  // namespace tadp

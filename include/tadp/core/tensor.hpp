@@ -3,6 +3,7 @@
 // Channels-last throughout: element (n, h, w, c) stands at ((n * H + h) * W + w) * pixel_stride + c.
 #pragma once
 
+#include "tadp/core/element.hpp"
 #include "tadp/core/error.hpp"
 #include "tadp/core/shape.hpp"
 
@@ -74,10 +75,21 @@ class Tensor {
   T* data_ = nullptr;
 };
 
-/// What ops and kernels pass around: features (N, H, W, C) of a device.
+/// What ops and kernels pass around: features (N, H, W, C) of a device, in its element.
 template <class Device>
-using Features = View<float, 4, Device>;
+using Features = View<element_of<Device>, 4, Device>;
 template <class Device>
-using ConstFeatures = View<float const, 4, Device>;
+using ConstFeatures = View<element_of<Device> const, 4, Device>;
+/// What is float on every device: pictures, statistics, boxes, losses. The same as features where the element is float.
+template <class Device>
+using Floats = View<float, 4, Device>;
+template <class Device>
+using ConstFloats = View<float const, 4, Device>;
+
+/// The same memory as numbers of another type, for those who know what stands there; the stride counts those.
+template <class T, class From, int Rank, class Device>
+View<T, Rank, Device> holding(View<From, Rank, Device> const& v) {
+  return {reinterpret_cast<T*>(v.data), v.shape, v.pixel_stride};
+}
 
 }  // namespace tadp

@@ -67,6 +67,7 @@ class Cuda : public RunsKernels {
  public:
   static constexpr char const* name = "cuda";
   static constexpr bool separate_memory = true;  ///< the host's memory is not its own
+  static constexpr bool has_libraries = true;    ///< whose calls stand in kernels/cuda/libraries.hpp
 
   /// No device yet: something to assign to.
   Cuda() = default;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a device is that runs the kernels of kernels/cuda: by its base class, so that their overloads pass over others.
-// The CUDA device is one; so is the host device of the tests.
+// The CUDA device is one; so is the host device of the tests. Each can compute in half or bfloat16, too.
 #pragma once
 
+#include "tadp/core/element.hpp"
+
 #include <concepts>
+#include <utility>
 
 namespace tadp {
 
@@ -13,5 +16,21 @@ namespace tadp {
 struct RunsKernels {};
 template <class Device>
 concept KernelDevice = std::derived_from<Device, RunsKernels>;
+
+/// One that leaves convolutions to libraries says so by a member, and has
+///   library_multiply(device, product, operands), library_convolve(device, kind, operands)   beside its type
+template <class Device>
+concept LibraryDevice = KernelDevice<Device> && requires { requires Device::has_libraries; };
+
+/// The same device with features in another element: memory, stream and kernels are Base's.
+template <KernelDevice Base, class ElementType>
+class InElement : public Base {
+ public:
+  using Element = ElementType;
+  using Home = Base;
+
+  InElement() = default;
+  explicit InElement(Base base) : Base(std::move(base)) {}
+};
 
 }  // namespace tadp

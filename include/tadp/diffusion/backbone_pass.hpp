@@ -23,8 +23,8 @@ class BackbonePass {
  public:
   using Value = PlannedValue;
 
-  BackbonePass(Device const& device, Weights<Device> const& weights, Backbone const& backbone, Conditioning<Backbone, Device> const& conditioning, BackbonePassOptions const& o)
-      : plan_(device, &weights.list(), weights.flat()), text_of_(device, Shape<1>{{o.windows}}), count_(o.windows), texts_(conditioning.texts()) {
+  BackbonePass(Device const& device, WeightsView<Device> const& weights, Backbone const& backbone, Conditioning<Backbone, Device> const& conditioning, BackbonePassOptions const& o)
+      : plan_(device, weights), text_of_(device, Shape<1>{{o.windows}}), count_(o.windows), texts_(conditioning.texts()) {
     PlanContext<Device> ctx(plan_);
     auto const network = [](index_t side) { return (side + Backbone::granularity - 1) / Backbone::granularity * Backbone::granularity; };
     picture_ = plan_.input({o.windows, network(o.window[0]), network(o.window[1]), 3});
@@ -79,7 +79,7 @@ class BackbonePass {
     if (from.size() != static_cast<std::size_t>(v.shape.count()))
       throw Error(Errc::shape, std::string("a raw batch has other ") + what + " than the session was made for",
                   {.expected = to_string(v.shape), .found = std::to_string(from.size()) + " values"});
-    device.copy_from_host(plan_.view(v).data, from.data(), from.size_bytes());
+    device.copy_from_host(plan_.float_view(v).data, from.data(), from.size_bytes());
   }
 
  private:
@@ -94,8 +94,8 @@ class BackbonePass {
 };
 
 /// One of a batch, (1, h, w, C).
-template <class Device>
-Features<Device> one_of_batch(Features<Device> whole, index_t i) {
+template <class T, class Device>
+View<T, 4, Device> one_of_batch(View<T, 4, Device> whole, index_t i) {
   FeatureShape shape = whole.shape;
   shape[0] = 1;
   return {whole.pixel(i * shape.positions()), shape, whole.pixel_stride};

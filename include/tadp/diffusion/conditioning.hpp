@@ -18,8 +18,8 @@ class Conditioning {
 
   /// context(ctx, ids, texts): ids (texts x length, on the device) -> what the UNet attends to, (T, 1, tokens, width).
   template <class Context>
-  Conditioning(Device device, Weights<Device> const& weights, Backbone const& backbone, int texts, Context const& context)
-      : device_(std::move(device)), time_plan_(device_, &weights.list(), weights.flat()), text_plan_(device_, &weights.list(), weights.flat()),
+  Conditioning(Device device, WeightsView<Device> const& weights, Backbone const& backbone, int texts, Context const& context)
+      : device_(std::move(device)), time_plan_(device_, weights), text_plan_(device_, weights),
         ids_(device_, Shape<1>{{index_t{texts} * config.length}}), vocabulary_(backbone.text.with_learned()), count_(texts) {
     fold_time(backbone);
     PlanContext<Device> ctx(text_plan_);
@@ -51,7 +51,7 @@ class Conditioning {
   /// Binds time and texts to the plan of a pass; `text_of`: on the device, the text of each picture.
   UNetConditioning<Value> bind(Plan<Device>& plan, std::int32_t const* text_of) const {
     UNetConditioning<Value> with;
-    for (Value const& v : time_) with.time.push_back(plan.bound(time_plan_.view(v)));
+    for (Value const& v : time_) with.time.push_back(plan.bound(ConstFloats<Device>(time_plan_.float_view(v))));
     for (auto const& kv : texts_) with.texts.push_back({plan.bound(text_plan_.view(kv.keys)), plan.bound(text_plan_.view(kv.values))});
     with.text = text_of;
     return with;
@@ -63,9 +63,9 @@ class Conditioning {
     auto const embedding = timestep_embedding(1.0F, Backbone::UNet::config.model_channels);
     Value const in = time_plan_.input({1, 1, 1, static_cast<index_t>(embedding.size())});
     time_ = backbone.unet.time_projections(ctx, in);
-    for (Value const& v : time_) time_plan_.keep(v);
+    for (Value& v : time_) v = time_plan_.keep(time_plan_.in_float(v));
     time_plan_.finish();
-    device_.copy_from_host(time_plan_.view(in).data, embedding.data(), embedding.size() * sizeof(float));
+    device_.copy_from_host(time_plan_.float_view(in).data, embedding.data(), embedding.size() * sizeof(float));
     time_plan_.run(device_);
   }
   void upload(int text, std::span<std::int32_t const> ids) {

@@ -65,22 +65,22 @@ class PictureWindows {
   index_t width() const { return picture_.shape[2]; }
 
   /// Fills (1, height, width, 3) with a window of the picture, zero past its edges.
-  void window(Device& device, index_t i, Features<Device> out) const {
-    cut_window(device, ConstFeatures<Device>(picture_), grid_.top(i), grid_.left(i), out);
+  void window(Device& device, index_t i, Floats<Device> out) const {
+    cut_window(device, ConstFloats<Device>(picture_), grid_.top(i), grid_.left(i), out);
   }
   /// A zero sum of `channels` numbers a pixel.
-  Features<Device> zero_sum(Device& device, GrowingBuffer<float, Device>& memory, index_t channels) const {
+  Floats<Device> zero_sum(Device& device, GrowingBuffer<float, Device>& memory, index_t channels) const {
     FeatureShape const shape{1, picture_.shape[1], picture_.shape[2], channels};
     float* const data = memory.at_least(device, shape.count());
     device.zero(data, shape.count());
     return {data, shape};
   }
   /// Adds what a window gave, (1, h, w, C) of any h and w.
-  void add(Device& device, index_t i, float factor, ConstFeatures<Device> x, Features<Device> sum) const {
+  void add(Device& device, index_t i, float factor, ConstFloats<Device> x, Floats<Device> sum) const {
     add_window(device, factor, x, grid_.vertical.length, grid_.horizontal.length, grid_.top(i), grid_.left(i), sum);
   }
   /// Sums become means over the windows.
-  void divide(Device& device, Features<Device> sum) {
+  void divide(Device& device, Floats<Device> sum) {
     if (grid_.count() > 1) divide_by_windows(device, rows_.data(), columns_.data(), sum);
   }
 
@@ -92,12 +92,12 @@ class PictureWindows {
     device.copy_from_host(counts.at_least(device, axis.size), counts_.data(), counts_.size() * sizeof(float));
   }
 
-  Features<Device> room_for(Device& device, index_t height, index_t width) {
+  Floats<Device> room_for(Device& device, index_t height, index_t width) {
     FeatureShape const shape{1, height, width, 3};
     return picture_ = {pixels_.at_least(device, shape.count()), shape};
   }
 
-  Features<Device> picture_{};
+  Floats<Device> picture_{};
   WindowGrid grid_{};
   std::vector<std::uint8_t> host_;
   std::vector<float> counts_;

@@ -4,84 +4,9 @@
 #pragma once
 
 #include "tadp/exec/inference.hpp"
-
-#include <unordered_map>
+#include "tadp/exec/tape_slot.hpp"
 
 namespace tadp {
-
-/// Buffers that a step frees and the next one takes again, by size.
-template <class Device>
-class BufferPool {
- public:
-  explicit BufferPool(Device device) : device_(std::move(device)) {}
-  BufferPool(BufferPool const&) = delete;
-  BufferPool& operator=(BufferPool const&) = delete;
-  ~BufferPool() {
-    for (auto& [floats, list] : free_)
-      for (float* data : list) device_.deallocate(data);
-  }
-  float* take(index_t floats) {
-    auto& list = free_[floats];
-    if (list.empty()) return static_cast<float*>(device_.allocate(static_cast<std::size_t>(floats) * sizeof(float)));
-    float* const data = list.back();
-    list.pop_back();
-    return data;
-  }
-  void give(index_t floats, float* data) { free_[floats].push_back(data); }
-  Device& device() { return device_; }
-
- private:
-  Device device_;
-  std::unordered_map<index_t, std::vector<float*>> free_;
-};
-
-/// A value on the tape: its numbers, and its gradient once somebody asks.
-template <class Device>
-class TapeSlot {
- public:
-  TapeSlot(std::shared_ptr<BufferPool<Device>> pool, FeatureShape const& shape) : pool_(std::move(pool)), shape_(shape), data_(pool_->take(shape.count())) {}
-  /// Numbers of somebody else.
-  TapeSlot(std::shared_ptr<BufferPool<Device>> pool, ConstFeatures<Device> view) : pool_(std::move(pool)), shape_(view.shape), outside_(view) {}
-  TapeSlot(TapeSlot const&) = delete;
-  TapeSlot& operator=(TapeSlot const&) = delete;
-  ~TapeSlot() {
-    if (data_ != nullptr) pool_->give(shape_.count(), data_);
-    drop_gradient();
-  }
-
-  Features<Device> data() const {
-    if (data_ == nullptr) return {const_cast<float*>(outside_.data), outside_.shape, outside_.pixel_stride};
-    return {data_, shape_};
-  }
-  bool has_gradient() const { return gradient_ != nullptr; }
-  /// Zero at first use.
-  Features<Device> gradient() {
-    if (gradient_ == nullptr) {
-      gradient_ = pool_->take(shape_.count());
-      pool_->device().zero(gradient_, shape_.count());
-    }
-    return {gradient_, shape_};
-  }
-  void drop_gradient() {
-    if (gradient_ != nullptr) pool_->give(shape_.count(), std::exchange(gradient_, nullptr));
-  }
-
-  bool learns = false;  // a gradient is wanted
-
- private:
-  std::shared_ptr<BufferPool<Device>> pool_;
-  FeatureShape shape_;
-  ConstFeatures<Device> outside_{};
-  float* data_ = nullptr;
-  float* gradient_ = nullptr;
-};
-
-template <class Device>
-struct TapeValue {
-  std::shared_ptr<TapeSlot<Device>> slot;
-  FeatureShape shape{};
-  explicit operator bool() const { return slot != nullptr; }
-};
 
 /// What training does differently from the reference's defaults; every field is one decision of a policy class.
 struct TapeOptions {
@@ -100,13 +25,13 @@ class TapeContext {
   using Listener = std::function<void(std::string const&, Value)>;
 
   /// `gradients`: one pointer a parameter into the flat gradient buffer, null where frozen.
-  TapeContext(Device device, Weights<Device>& weights, std::vector<float*> gradients, TapeOptions options, Listener listener = {})
-      : pool_(std::make_shared<BufferPool<Device>>(std::move(device))), weights_(&weights), gradients_(std::move(gradients)),
-        options_(options), listener_(std::move(listener)) {}
+  TapeContext(Device device, Weights<home_of<Device>>& weights, std::vector<float*> gradients, TapeOptions options, Listener listener = {})
+      : pool_(std::make_shared<BufferPool<Device>>(std::move(device))), weights_(&weights), elements_(pool_->device(), weights),
+        gradients_(std::move(gradients)), options_(options), listener_(std::move(listener)) {}
 
-  Value input(ConstFeatures<Device> view) { return {std::make_shared<TapeSlot<Device>>(pool_, view), view.shape}; }
-  /// A buffer of this context, for the caller to fill.
-  Value empty(FeatureShape const& shape) { return {std::make_shared<TapeSlot<Device>>(pool_, shape), shape}; }
+  Value input(ConstFloats<Device> view) { return {std::make_shared<TapeSlot<Device>>(pool_, view), view.shape}; }
+  /// A buffer of this context, for the caller to fill: in the device's element unless it is to be float.
+  Value empty(FeatureShape const& shape, bool is_float = false) { return {std::make_shared<TapeSlot<Device>>(pool_, shape, is_float), shape}; }
 
   template <Operation Op>
   std::array<Value, Op::outputs> apply(Op op, std::initializer_list<Value> in) {
@@ -117,28 +42,30 @@ class TapeContext {
     std::array<FeatureShape, max_op_inputs> shapes{};
     for (std::size_t i = 0; i < in.size(); ++i) shapes[i] = in[i].shape;
     auto const out_shapes = op.out_shapes(std::span<FeatureShape const>(shapes.data(), in.size()));
-    Operands<Device> operands;
-    operands.list = &weights_->list();
-    operands.weights = weights_->flat();
-    operands.state = again_ ? nullptr : weights_->flat();
+    bool const first_is_float = !in.empty() && in[0] && in[0].slot->is_float();
+    FloatOperands const floats = float_operands(op, first_is_float);
+    std::vector<Value> inputs(in.begin(), in.end());
+    for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i] = as(std::move(inputs[i]), (floats.in >> i & 1U) != 0);
+    Operands<Device> operands{.list = &weights_->list(), .weights = weights_->flat(), .elements = elements_.data(), .state = again_ ? nullptr : weights_->flat()};
     std::array<Value, Op::outputs> out;
-    for (std::size_t i = 0; i < in.size(); ++i)
-      if (in[i]) operands.in[i] = in[i].slot->data();
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (inputs[i]) operands.in[i] = inputs[i].slot->raw();
     for (std::size_t i = 0; i < out.size(); ++i) {
-      out[i] = empty(out_shapes[i]);
-      operands.out[i] = out[i].slot->data();
+      out[i] = empty(out_shapes[i], (floats.out >> i & 1U) != 0);
+      operands.out[i] = out[i].slot->raw();
     }
-    op.forward(device(), operands);
+    run_forward(op, device(), operands, first_is_float);
     bool learns = false;
-    for (Value const& v : in) learns = learns || (v && v.slot->learns);
+    for (Value const& v : inputs) learns = learns || (v && v.slot->learns);
     for (ParameterId id : op.parameters()) learns = learns || (id && gradients_[static_cast<std::size_t>(id.index)] != nullptr);
     if (learns && recording_) {
       for (Value& v : out) v.slot->learns = true;
-      nodes_.push_back(std::make_unique<OpNode<Op>>(std::move(op), std::vector<Value>(in.begin(), in.end()), std::vector<Value>(out.begin(), out.end())));
+      nodes_.push_back(std::make_unique<OpNode<Op>>(std::move(op), std::move(inputs), std::vector<Value>(out.begin(), out.end()), first_is_float));
     }
     return out;
   }
   Value slice(Value v, index_t first, index_t count) {
+    v = as(std::move(v), false);
     Value part = empty(v.shape.with_channels(count));
     copy(device(), ConstFeatures<Device>(v.slot->data().channels(first, count)), part.slot->data());
     if (v.slot->learns && recording_) {
@@ -150,19 +77,21 @@ class TapeContext {
   Value concatenate(std::span<Value const> parts) {
     index_t channels = 0;
     bool learns = false;
+    std::vector<Value> elements;
     for (Value const& part : parts) {
       channels += part.shape.c();
       learns = learns || part.slot->learns;
+      elements.push_back(as(part, false));
     }
     Value whole = empty(parts[0].shape.with_channels(channels));
     channels = 0;
-    for (Value const& part : parts) {
+    for (Value const& part : elements) {
       copy(device(), ConstFeatures<Device>(part.slot->data()), whole.slot->data().channels(channels, part.shape.c()));
       channels += part.shape.c();
     }
     if (learns && recording_) {
       whole.slot->learns = true;
-      nodes_.push_back(std::make_unique<JoinNode>(std::vector<Value>(parts.begin(), parts.end()), whole));
+      nodes_.push_back(std::make_unique<JoinNode>(std::move(elements), whole));
     }
     return whole;
   }
@@ -190,6 +119,7 @@ class TapeContext {
   /// The same numbers as a constant.
   Value detached(Value v) {
     if (!v.slot->learns) return v;
+    v = as(std::move(v), false);
     Value constant = empty(v.shape);
     copy(device(), ConstFeatures<Device>(v.slot->data()), constant.slot->data());
     return constant;
@@ -208,11 +138,13 @@ class TapeContext {
   /// Adds the gradient of `loss` (one number) to every parameter that learns, and forgets the tape.
   void backward(Value const& loss, float upstream = 1.0F) {
     if (!loss.slot->learns) return;
-    device().copy_from_host(loss.slot->gradient().data, &upstream, sizeof upstream);
+    device().copy_from_host(loss.slot->float_gradient().data, &upstream, sizeof upstream);
     go_back(0);
   }
   Device& device() { return pool_->device(); }
-  Weights<Device>& weights() { return *weights_; }
+  Weights<home_of<Device>>& weights() { return *weights_; }
+  /// Takes the weights as they are now: to be called after they have changed.
+  void refresh_weights() { elements_.refresh(); }
 
  private:
   struct Node {
@@ -228,24 +160,34 @@ class TapeContext {
   };
   template <class Op>
   struct OpNode final : Node {
-    OpNode(Op operation, std::vector<Value> i, std::vector<Value> o) : Node(std::move(i), std::move(o)), op(std::move(operation)) {}
+    OpNode(Op operation, std::vector<Value> i, std::vector<Value> o, bool f) : Node(std::move(i), std::move(o)), op(std::move(operation)), first_is_float(f) {}
     void backward(TapeContext& context) override {
-      Gradients<Device> g;
-      g.list = &context.weights_->list();
-      g.weights = context.weights_->flat();
-      g.d_weights = context.gradients_.data();
+      Gradients<Device> g{.list = &context.weights_->list(), .weights = context.weights_->flat(), .elements = context.elements_.data(), .d_weights = context.gradients_.data()};
       for (std::size_t i = 0; i < this->in.size(); ++i) {
         if (!this->in[i]) continue;
-        g.in[i] = this->in[i].slot->data();
-        if (this->in[i].slot->learns) g.d_in[i] = this->in[i].slot->gradient();
+        g.in[i] = this->in[i].slot->raw();
+        if (this->in[i].slot->learns) g.d_in[i] = this->in[i].slot->raw_gradient();
       }
       for (std::size_t i = 0; i < this->out.size(); ++i) {
-        g.out[i] = this->out[i].slot->data();
-        if (this->out[i].slot->has_gradient()) g.d_out[i] = this->out[i].slot->gradient();
+        g.out[i] = this->out[i].slot->raw();
+        if (this->out[i].slot->has_gradient()) g.d_out[i] = this->out[i].slot->raw_gradient();
       }
-      op.backward(context.device(), g);
+      run_backward(op, context.device(), g, first_is_float);
     }
     Op op;
+    bool first_is_float;
+  };
+  /// The same numbers in float, or in the device's element.
+  struct ConvertNode final : Node {
+    ConvertNode(Value i, Value o) : Node({std::move(i)}, {std::move(o)}) {}
+    void backward(TapeContext& context) override {
+      auto& from = *this->in[0].slot;
+      auto& to = *this->out[0].slot;
+      if (from.is_float())
+        accumulate(context.device(), 1.0F, ConstFeatures<Device>(to.gradient()), from.float_gradient());
+      else
+        accumulate(context.device(), 1.0F, ConstFloats<Device>(to.float_gradient()), from.gradient());
+    }
   };
   struct SliceNode final : Node {
     SliceNode(std::vector<Value> i, Value o, index_t f) : Node(std::move(i), {std::move(o)}), first(f) {}
@@ -286,6 +228,24 @@ class TapeContext {
     std::uint64_t site;
   };
 
+  /// The value in float, or in the device's element; where both are float, every value is both.
+  Value as(Value v, bool is_float) {
+    if constexpr (computes_in_float<Device>) {
+      return v;
+    } else {
+      if (!v || v.slot->is_float() == is_float) return v;
+      Value other = empty(v.shape, is_float);
+      if (is_float)
+        convert(device(), ConstFeatures<Device>(v.slot->data()), other.slot->float_data());
+      else
+        convert(device(), ConstFloats<Device>(v.slot->float_data()), other.slot->data());
+      if (v.slot->learns && recording_) {
+        other.slot->learns = true;
+        nodes_.push_back(std::make_unique<ConvertNode>(std::move(v), other));
+      }
+      return other;
+    }
+  }
   void go_back(std::size_t base) {
     while (nodes_.size() > base) {
       std::unique_ptr<Node> node = std::move(nodes_.back());
@@ -298,7 +258,8 @@ class TapeContext {
   }
 
   std::shared_ptr<BufferPool<Device>> pool_;
-  Weights<Device>* weights_;
+  Weights<home_of<Device>>* weights_;
+  ElementWeights<Device> elements_;
   std::vector<float*> gradients_;
   TapeOptions options_;
   Listener listener_;

@@ -55,7 +55,7 @@ struct DetectionOf {
     /// The four losses of a batch; what is drawn is keyed by seed, step and site.
     template <class Ctx>
     DetectionLosses<typename Ctx::Value> losses(Ctx& ctx, DetectionFeatures<typename Ctx::Value> const& f, Target const& target) const {
-      using View = ConstFeatures<typename Ctx::Device>;
+      using View = ConstFloats<typename Ctx::Device>;
       index_t const n = f.anchors.objectness.shape.n();
       auto const boxes = ctx.input(View{target.boxes, FeatureShape{n, 1, target.most, 4}});
       auto const labels = ctx.input(View{target.labels, FeatureShape{n, 1, target.most, 1}});

@@ -15,8 +15,8 @@ class HeadPass {
   using Pyramid = std::array<Value, 4>;
 
   /// Binds `pyramid`, values of a finished plan; `cells`: those of level 2 that show the picture.
-  HeadPass(Device const& device, Weights<Device> const& weights, typename Task::Net const& net, Plan<Device> const& of, Pyramid const& pyramid, std::array<index_t, 2> cells)
-      : plan_(device, &weights.list(), weights.flat()) {
+  HeadPass(Device const& device, WeightsView<Device> const& weights, typename Task::Net const& net, Plan<Device> const& of, Pyramid const& pyramid, std::array<index_t, 2> cells)
+      : plan_(device, weights) {
     PlanContext<Device> ctx(plan_);
     Pyramid read;
     for (std::size_t l = 0; l < read.size(); ++l) read[l] = plan_.bound(of.view(pyramid[l]));
@@ -26,16 +26,16 @@ class HeadPass {
       answer_ = plan_.keep(found.rows);
       counts_ = plan_.keep(found.counts);
     } else {
-      answer_ = plan_.keep(said);
+      answer_ = plan_.keep(plan_.in_float(said));
     }
     plan_.finish();
   }
 
   Plan<Device> const& plan() const { return plan_; }
   /// (windows, h, w, C), or rows (windows, 1, capacity, kept_channels).
-  Features<Device> answer() const { return plan_.view(answer_); }
+  Floats<Device> answer() const { return plan_.float_view(answer_); }
   /// (windows, 1, 1, 1), of tasks that find boxes.
-  Features<Device> counts() const { return plan_.view(counts_); }
+  Floats<Device> counts() const { return plan_.float_view(counts_); }
 
  private:
   Plan<Device> plan_;

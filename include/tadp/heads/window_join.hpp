@@ -22,27 +22,27 @@ class MapJoin {
  public:
   void begin(Device& device, PictureWindows<Device> const& windows, index_t channels) { sum_ = windows.zero_sum(device, sum_memory_, channels); }
   /// x: (1, h, w, channels) of any h and w, turned back where it was mirrored.
-  void add(Device& device, PictureWindows<Device> const& windows, Look const& look, ConstFeatures<Device> x) {
+  void add(Device& device, PictureWindows<Device> const& windows, Look const& look, ConstFloats<Device> x) {
     if (look.mirrored) {
-      Features<Device> const turned{turned_memory_.at_least(device, x.shape.count()), x.shape};
+      Floats<Device> const turned{turned_memory_.at_least(device, x.shape.count()), x.shape};
       mirror(device, x, turned);
       x = turned;
     }
     windows.add(device, look.window, look.weight, x, sum_);
   }
   /// Sums become means at the picture's own size, (1, height, width, channels).
-  Features<Device> finish(Device& device, PictureWindows<Device>& windows, index_t height, index_t width) {
+  Floats<Device> finish(Device& device, PictureWindows<Device>& windows, index_t height, index_t width) {
     windows.divide(device, sum_);
     if (sum_.shape[1] == height && sum_.shape[2] == width) return sum_;
     FeatureShape const shape{1, height, width, sum_.shape.channels()};
-    Features<Device> const full{full_memory_.at_least(device, shape.count()), shape};
-    resize_bilinear(device, Corners::half_pixel, ConstFeatures<Device>(sum_), full);
+    Floats<Device> const full{full_memory_.at_least(device, shape.count()), shape};
+    resize_bilinear(device, Corners::half_pixel, ConstFloats<Device>(sum_), full);
     return sum_ = full;
   }
-  Features<Device> result() const { return sum_; }
+  Floats<Device> result() const { return sum_; }
 
  private:
-  Features<Device> sum_{};
+  Floats<Device> sum_{};
   GrowingBuffer<float, Device> sum_memory_, full_memory_, turned_memory_;
 };
 
@@ -56,7 +56,7 @@ class BoxJoin {
     windows_ = 0;
   }
   /// rows (1, 1, capacity, kept_channels) in pixels of the window, count (1, 1, 1, 1).
-  void add(Device& device, PictureWindows<Device> const& windows, Look const& look, ConstFeatures<Device> rows, ConstFeatures<Device> count) {
+  void add(Device& device, PictureWindows<Device> const& windows, Look const& look, ConstFloats<Device> rows, ConstFloats<Device> count) {
     if (look.mirrored) return;
     ++windows_;
     capacity_ = FeatureShape(rows.shape).w();
@@ -94,12 +94,12 @@ class BoxJoin {
     if (n == 0) return;
     candidates_.clear();
     for (std::size_t at = 0; at < rows_.size(); at += kept_channels) candidates_.insert(candidates_.end(), &rows_[at], &rows_[at] + candidate_channels);
-    Features<Device> const in{in_memory_.at_least(device, n * candidate_channels), FeatureShape{1, 1, n, candidate_channels}};
+    Floats<Device> const in{in_memory_.at_least(device, n * candidate_channels), FeatureShape{1, 1, n, candidate_channels}};
     index_t const most = std::min(n, capacity_);  // a picture of many windows has no more boxes than one of one
-    Features<Device> const out{out_memory_.at_least(device, most * kept_channels), FeatureShape{1, 1, most, kept_channels}};
-    Features<Device> const count{count_memory_.at_least(device, 1), FeatureShape{1, 1, 1, 1}};
+    Floats<Device> const out{out_memory_.at_least(device, most * kept_channels), FeatureShape{1, 1, most, kept_channels}};
+    Floats<Device> const count{count_memory_.at_least(device, 1), FeatureShape{1, 1, 1, 1}};
     device.copy_from_host(in.data, candidates_.data(), candidates_.size() * sizeof(float));
-    suppress(device, detection_rules::detections, ConstFeatures<Device>(in), out, count);
+    suppress(device, detection_rules::detections, ConstFloats<Device>(in), out, count);
     float left = 0.0F;
     device.copy_to_host(&left, count.data, sizeof left);
     rows_.resize(static_cast<std::size_t>(left) * kept_channels);

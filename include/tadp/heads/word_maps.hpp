@@ -29,7 +29,7 @@ class WordMaps {
     look.weight /= static_cast<float>(levels.size());
     for (ConstFeatures<Device> const& tokens : levels) {
       FeatureShape const shape = FeatureShape(tokens.shape).with_channels(static_cast<index_t>(groups.size()));
-      Features<Device> const grouped{groups_.at_least(device, shape.count()), shape};
+      Floats<Device> const grouped{groups_.at_least(device, shape.count()), shape};
       for (std::size_t g = 0; g < groups.size(); ++g) {
         auto const count = static_cast<index_t>(groups[g].size());
         std::int32_t* const channels = channels_.at_least(device, count);
@@ -40,7 +40,7 @@ class WordMaps {
     }
   }
   /// Sums become means at the picture's own size, (1, height, width, groups).
-  Features<Device> finish(Device& device, PictureWindows<Device>& windows, index_t height, index_t width) { return join_.finish(device, windows, height, width); }
+  Floats<Device> finish(Device& device, PictureWindows<Device>& windows, index_t height, index_t width) { return join_.finish(device, windows, height, width); }
 
  private:
   MapJoin<Device> join_;

@@ -20,14 +20,15 @@ struct AttentionOp {
   std::array<FeatureShape, 3> out_shapes(std::span<FeatureShape const> in) const {
     return {in[0], in[0].with_channels(geometry.heads), map ? in[0].with_channels(in[1].positions()) : FeatureShape{1, 1, 1, 1}};
   }
+  static constexpr FloatOperands floats() { return {.out = 0b10}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    attention(device, geometry, a.in[0], a.in[1], a.in[2], text, a.out[0], a.out[1], map ? a.out[2] : Features<Device>{});
+    attention(device, geometry, a.in[0], a.in[1], a.in[2], text, a.out[0], a.float_out(1), map ? a.out[2] : Features<Device>{});
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
-    attention_gradient(device, geometry, g.in[0], g.in[1], g.in[2], text, g.out[1], g.d_out[0], map ? g.d_out[2] : ConstFeatures<Device>{},
+    attention_gradient(device, geometry, g.in[0], g.in[1], g.in[2], text, g.float_out(1), g.d_out[0], map ? g.d_out[2] : ConstFeatures<Device>{},
                        g.d_in[0], g.d_in[1], g.d_in[2]);
   }
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations between a pyramid and boxes: anchors, levels in one list, the best of each, suppression, pooled regions.
-// Lists are (N, 1, rows, channels) at capacity, with a count where the data decides how many rows there are.
+// Lists are (N, 1, rows, channels) at capacity, with a count where the data decides; boxes, their scores and counts are float.
 #pragma once
 
 #include "tadp/core/boxes.hpp"
@@ -14,10 +14,11 @@ struct AnchorsOp {
   AnchorGrid grid;
   static constexpr int outputs = 1;
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const>) const { return {FeatureShape{1, 1, grid.count(), 4}}; }
+  static constexpr FloatOperands floats() { return {.out = 1}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    anchors(device, grid, a.out[0]);
+    anchors(device, grid, a.float_out(0));
   }
   template <class Device>
   void backward(Device&, Gradients<Device> const&) const {}
@@ -55,10 +56,11 @@ struct DecodeBoxesOp {
   BoxCode code;
   static constexpr int outputs = 1;
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const> in) const { return {in[0]}; }
+  static constexpr FloatOperands floats() { return {.in = 0b11, .out = 1}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    decode_boxes(device, code, a.in[0], a.in[1], a.out[0]);
+    decode_boxes(device, code, a.float_in(0), a.float_in(1), a.float_out(0));
   }
   template <class Device>
   void backward(Device&, Gradients<Device> const&) const {}
@@ -74,10 +76,11 @@ struct TopRowsOp {
     for (index_t s : segments) rows += std::min(s, most);
     return {FeatureShape{in[0].n(), 1, rows, 2}};
   }
+  static constexpr FloatOperands floats() { return {.in = 1, .out = 1}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    top_rows(device, segments, most, a.in[0], a.out[0]);
+    top_rows(device, segments, most, a.float_in(0), a.float_out(0));
   }
   template <class Device>
   void backward(Device&, Gradients<Device> const&) const {}
@@ -90,10 +93,11 @@ struct ProposalCandidatesOp {
   index_t most;
   static constexpr int outputs = 1;
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const> in) const { return {in[0].with_channels(candidate_channels)}; }
+  static constexpr FloatOperands floats() { return {.in = 0b11, .out = 1}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    proposal_candidates(device, rule, segments, most, a.in[0], a.in[1], a.out[0]);
+    proposal_candidates(device, rule, segments, most, a.float_in(0), a.float_in(1), a.float_out(0));
   }
   template <class Device>
   void backward(Device&, Gradients<Device> const&) const {}
@@ -107,10 +111,11 @@ struct DetectionCandidatesOp {
     index_t const pictures = in[2].n();
     return {FeatureShape{pictures, 1, in[0].pixels() / pictures * (in[0].c() - 1), candidate_channels}};
   }
+  static constexpr FloatOperands floats() { return {.in = 0b111, .out = 1}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    detection_candidates(device, rule, a.in[0], a.in[1], a.in[2], a.out[0]);
+    detection_candidates(device, rule, a.float_in(0), a.float_in(1), a.float_in(2), a.float_out(0));
   }
   template <class Device>
   void backward(Device&, Gradients<Device> const&) const {}
@@ -124,10 +129,11 @@ struct SuppressOp {
   std::array<FeatureShape, 2> out_shapes(std::span<FeatureShape const> in) const {
     return {FeatureShape{in[0].n(), 1, most, kept_channels}, FeatureShape{in[0].n(), 1, 1, 1}};
   }
+  static constexpr FloatOperands floats() { return {.in = 1, .out = 0b11}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    suppress(device, rule, a.in[0], a.out[0], a.out[1]);
+    suppress(device, rule, a.float_in(0), a.float_out(0), a.float_out(1));
   }
   template <class Device>
   void backward(Device&, Gradients<Device> const&) const {}
@@ -141,16 +147,17 @@ struct RoiAlignOp {
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const> in) const {
     return {FeatureShape{1, 1, in[static_cast<std::size_t>(levels)].pixels(), in[0].c() * geometry.cells()}};
   }
+  FloatOperands floats() const { return {.in = 0b11U << levels}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
     auto const n = static_cast<std::size_t>(levels);
-    roi_align(device, geometry, std::span<ConstFeatures<Device> const>(a.in.data(), n), a.in[n], a.in[n + 1], a.out[0]);
+    roi_align(device, geometry, std::span<ConstFeatures<Device> const>(a.in.data(), n), a.float_in(n), a.float_in(n + 1), a.out[0]);
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
     auto const n = static_cast<std::size_t>(levels);
-    roi_align_gradient(device, geometry, g.d_out[0], g.in[n], g.in[n + 1], std::span<Features<Device> const>(g.d_in.data(), n));
+    roi_align_gradient(device, geometry, g.d_out[0], g.float_in(n), g.float_in(n + 1), std::span<Features<Device> const>(g.d_in.data(), n));
   }
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Losses as operations: each gives one number, (1, 1, 1, 1), and its backward the slope of that number.
+// Losses as operations: each gives one number, (1, 1, 1, 1), a float on every device, and its backward the slope of it.
 // Targets are views that live as long as the step.
 #pragma once
 
@@ -15,7 +15,7 @@ inline constexpr FeatureShape one_number{1, 1, 1, 1};
 template <class Device>
 float upstream(Device& device, Gradients<Device> const& g) {
   float value = 0.0F;
-  device.copy_to_host(&value, g.d_out[0].data, sizeof value);
+  device.copy_to_host(&value, g.float_d_out(0).data, sizeof value);
   return value;
 }
 }  // namespace loss_op_detail
@@ -26,10 +26,11 @@ struct CrossEntropyOp {
   float const* class_weights = nullptr;   ///< on the device, a factor for each class; null for ones
   static constexpr int outputs = 1;
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const>) const { return {loss_op_detail::one_number}; }
+  static constexpr FloatOperands floats() { return {.out = 1}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    cross_entropy(device, average, a.in[0], labels, class_weights, a.out[0]);
+    cross_entropy(device, average, a.in[0], labels, class_weights, a.float_out(0));
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
@@ -41,14 +42,15 @@ struct CrossEntropyOp {
 struct MeanSquaredErrorOp {
   static constexpr int outputs = 1;
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const>) const { return {loss_op_detail::one_number}; }
+  static constexpr FloatOperands floats() { return {.in = 0b11, .out = 1}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    mean_squared_error(device, a.in[0], a.in[1], a.out[0]);
+    mean_squared_error(device, a.float_in(0), a.float_in(1), a.float_out(0));
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
-    if (g.d_in[0]) mean_squared_error_gradient(device, g.in[0], g.in[1], loss_op_detail::upstream(device, g), g.d_in[0]);
+    if (g.d_in[0]) mean_squared_error_gradient(device, g.float_in(0), g.float_in(1), loss_op_detail::upstream(device, g), g.float_d_in(0));
   }
 };
 
@@ -59,14 +61,15 @@ struct AbsoluteErrorOp {
   float colour = 0.0F;
   static constexpr int outputs = 1;
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const>) const { return {loss_op_detail::one_number}; }
+  static constexpr FloatOperands floats() { return {.in = 0b11, .out = 1}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    absolute_error(device, edges, colour, a.in[0], a.in[1], a.out[0]);
+    absolute_error(device, edges, colour, a.float_in(0), a.float_in(1), a.float_out(0));
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
-    if (g.d_in[0]) absolute_error_gradient(device, edges, colour, g.in[0], g.in[1], loss_op_detail::upstream(device, g), g.d_in[0]);
+    if (g.d_in[0]) absolute_error_gradient(device, edges, colour, g.float_in(0), g.float_in(1), loss_op_detail::upstream(device, g), g.float_d_in(0));
   }
 };
 
@@ -74,10 +77,11 @@ struct AbsoluteErrorOp {
 struct GaussianDivergenceOp {
   static constexpr int outputs = 1;
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const>) const { return {loss_op_detail::one_number}; }
+  static constexpr FloatOperands floats() { return {.out = 1}; }
   std::span<ParameterId const> parameters() const { return {}; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    gaussian_divergence(device, a.in[0], a.out[0]);
+    gaussian_divergence(device, a.in[0], a.float_out(0));
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {

@@ -42,14 +42,15 @@ struct GegluOp {
 
 struct AddOp {
   static constexpr int outputs = 1;
+  static constexpr bool any_number = true;
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const> in) const { return {in[0]}; }
   std::span<ParameterId const> parameters() const { return {}; }
-  template <class Device>
-  void forward(Device& device, Operands<Device> const& a) const {
+  template <class Device, class Number>
+  void forward(Device& device, Operands<Device, Number> const& a) const {
     sum(device, a.in[0], a.in[1], a.out[0]);
   }
-  template <class Device>
-  void backward(Device& device, Gradients<Device> const& g) const {
+  template <class Device, class Number>
+  void backward(Device& device, Gradients<Device, Number> const& g) const {
     for (std::size_t i = 0; i < 2; ++i)
       if (g.d_in[i]) accumulate(device, 1.0F, g.d_out[0], g.d_in[i]);
   }
@@ -60,15 +61,16 @@ struct ScaledSumOp {
   float factor;
   int count;
   static constexpr int outputs = 1;
+  static constexpr bool any_number = true;
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const> in) const { return {in[0]}; }
   std::span<ParameterId const> parameters() const { return {}; }
-  template <class Device>
-  void forward(Device& device, Operands<Device> const& a) const {
+  template <class Device, class Number>
+  void forward(Device& device, Operands<Device, Number> const& a) const {
     scale(device, factor, a.in[0], a.out[0]);
     for (int i = 1; i < count; ++i) accumulate(device, factor, a.in[static_cast<std::size_t>(i)], a.out[0]);
   }
-  template <class Device>
-  void backward(Device& device, Gradients<Device> const& g) const {
+  template <class Device, class Number>
+  void backward(Device& device, Gradients<Device, Number> const& g) const {
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
       if (g.d_in[i]) accumulate(device, factor, g.d_out[0], g.d_in[i]);
   }

@@ -10,7 +10,7 @@
 
 namespace tadp {
 
-/// inputs x (N, H, W, Cin), shift (N or 1, 1, 1, Cout) or none, residual (shape of the result) or none.
+/// inputs x (N, H, W, Cin), shift (N or 1, 1, 1, Cout; float) or none, residual (shape of the result) or none.
 struct ConvolutionOp {
   ConvGeometry geometry;
   index_t out_channels;
@@ -18,23 +18,24 @@ struct ConvolutionOp {
   static constexpr int outputs = 1;
 
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const> in) const { return {geometry.out_shape(in[0], out_channels)}; }
+  static constexpr FloatOperands floats() { return {.in = 0b10}; }
   std::span<ParameterId const> parameters() const { return weight_bias; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    conv2d(device, geometry, a.in[0], a.weight(weight_bias[0]), a.weight(weight_bias[1]), a.in[1], a.in[2], a.out[0]);
+    conv2d(device, geometry, a.in[0], a.element_weight(weight_bias[0]), a.element_weight(weight_bias[1]), a.float_in(1), a.in[2], a.out[0]);
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
     auto const dy = g.d_out[0];
-    if (g.d_in[0]) conv2d_input_gradient(device, geometry, dy, g.weight(weight_bias[0]), g.d_in[0]);
+    if (g.d_in[0]) conv2d_input_gradient(device, geometry, dy, g.element_weight(weight_bias[0]), g.d_in[0]);
     conv2d_weight_gradient(device, geometry, g.in[0], dy, g.d_weight(weight_bias[0]), g.d_weight(weight_bias[1]));
     if (g.d_in[1]) {
       // A vector a picture gets the sum over that picture: the bias gradient of each alone.
       bool const shared = g.d_in[1].shape[0] == 1;
       index_t const batch = shared ? 1 : dy.shape[0], positions = dy.shape.pixels() / batch;
       for (index_t n = 0; n < batch; ++n)
-        conv2d_weight_gradient(device, geometry, {}, {dy.pixel(n * positions), FeatureShape{1, 1, positions, out_channels}, dy.pixel_stride},
-                               nullptr, g.d_in[1].pixel(n));
+        conv2d_weight_gradient(device, geometry, {}, ConstFeatures<Device>{dy.pixel(n * positions), FeatureShape{1, 1, positions, out_channels}, dy.pixel_stride},
+                               nullptr, g.float_d_in(1).pixel(n));
     }
     if (g.d_in[2]) accumulate(device, 1.0F, dy, g.d_in[2]);
   }

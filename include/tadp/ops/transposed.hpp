@@ -25,11 +25,11 @@ struct ConvTransposeOp {
   std::span<ParameterId const> parameters() const { return weight; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    conv_transpose2d(device, geometry, a.in[0], a.weight(weight[0]), a.out[0]);
+    conv_transpose2d(device, geometry, a.in[0], a.element_weight(weight[0]), a.out[0]);
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
-    if (g.d_in[0]) conv_transpose2d_input_gradient(device, geometry, g.d_out[0], g.weight(weight[0]), g.d_in[0]);
+    if (g.d_in[0]) conv_transpose2d_input_gradient(device, geometry, g.d_out[0], g.element_weight(weight[0]), g.d_in[0]);
     if (float* const d = g.d_weight(weight[0])) conv_transpose2d_weight_gradient(device, geometry, g.in[0], g.d_out[0], d);
   }
 };

@@ -21,6 +21,7 @@ struct TrainingOptions {
   Schedule schedule{};
   Groups groups{};
   double clip = 0.0;  ///< largest norm of all gradients; 0: no clipping
+  LossScale loss_scale{};  ///< where to start, under fp16
   LatentPolicy latent{};
   Average average = Average::all_pixels;
   bool dropout = true;
@@ -32,16 +33,16 @@ template <class ModelType, class DeviceType, class... Policies>
 class Session<ModelType, Training<DeviceType, Policies...>> {
  public:
   using Model = ModelType;
-  using Device = DeviceType;
+  using Device = typename Training<DeviceType, Policies...>::Device;
   using Decisions = TrainingDecisions<Policies...>;
   using Options = TrainingOptions<typename Decisions::Schedule, typename Decisions::Groups>;
   using Backbone = typename Model::Backbone;
   using FitType = Fit<Device, typename Decisions::Statistics>;
 
   /// Error(argument) where an option does not fit the model.
-  Session(std::shared_ptr<Model const> model, std::shared_ptr<Weights<Device>> weights, Options options)
+  Session(std::shared_ptr<Model const> model, std::shared_ptr<Weights<DeviceType>> weights, Options options)
       : model_(std::move(model)), weights_(std::move(weights)), options_(checked(std::move(options))),
-        fit_(session_device(weights_->device(), options_.threads), weights_, fit_options(options_)), targets_(target_sizes(*model_, options_)), embedding_(timestep_embedding(1.0F, Backbone::UNet::config.model_channels)) {}
+        fit_(Device(session_device(weights_->device(), options_.threads)), weights_, fit_options(options_)), targets_(target_sizes(*model_, options_)), embedding_(timestep_embedding(1.0F, Backbone::UNet::config.model_channels)) {}
 
   /// What every head learns from, one target a task.
   using Targets = typename BatchTargets<typename Model::Tasks>::Targets;
@@ -67,7 +68,7 @@ class Session<ModelType, Training<DeviceType, Policies...>> {
 
   FitType& fit() { return fit_; }
   Options const& options() const { return options_; }
-  Weights<Device>& weights() { return *weights_; }
+  Weights<DeviceType>& weights() { return *weights_; }
 
  private:
   template <class Ctx>
@@ -118,6 +119,7 @@ class Session<ModelType, Training<DeviceType, Policies...>> {
     f.groups = o.groups;
     f.learns = &Decisions::learns;
     f.clip = o.clip;
+    f.loss_scale = o.loss_scale;
     f.tape = {.checkpoint_blocks = Decisions::template has<CheckpointBlocks>, .map_gradients = Decisions::template has<MapGradients>, .dropout = o.dropout, .seed = o.seed};
     return f;
   }
@@ -128,7 +130,7 @@ class Session<ModelType, Training<DeviceType, Policies...>> {
   }
 
   std::shared_ptr<Model const> model_;
-  std::shared_ptr<Weights<Device>> weights_;
+  std::shared_ptr<Weights<DeviceType>> weights_;
   std::vector<std::int32_t> texts_;
   Options options_;
   FitType fit_;

@@ -132,11 +132,11 @@ struct ParameterRowsOp {
   std::span<ParameterId const> parameters() const { return matrix; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    copy(device, ConstFeatures<Device>{a.weight(matrix[0]), a.out[0].shape}, a.out[0]);
+    copy(device, ConstFeatures<Device>{a.element_weight(matrix[0]), a.out[0].shape}, a.out[0]);
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
-    if (float* const d = g.d_weight(matrix[0])) accumulate(device, 1.0F, g.d_out[0], Features<Device>{d, g.out[0].shape});
+    if (float* const d = g.d_weight(matrix[0])) accumulate(device, 1.0F, g.d_out[0], Floats<Device>{d, g.out[0].shape});
   }
 };
 

@@ -7,6 +7,7 @@
 #include "tadp/exec/training.hpp"
 #include "tadp/io/safetensors.hpp"
 #include "tadp/io/safetensors_write.hpp"
+#include "tadp/train/loss_scale.hpp"
 #include "tadp/train/muon.hpp"
 #include "tadp/train/optimizer.hpp"
 #include "tadp/train/schedule.hpp"
@@ -23,18 +24,22 @@ struct FitOptions {
   std::function<bool(ParameterSpec const&)> learns = [](ParameterSpec const&) { return true; };
   double clip = 0.0;  ///< largest norm of all gradients; 0: no clipping
   TapeOptions tape{};
+  LossScale loss_scale{};  ///< where to start; used where the device computes in half
 };
 
 /// What a checkpoint calls the optimizer of the hidden matrices.
 inline char const* optimizer_name(std::optional<Muon> const& muon) { return muon ? "muon" : "adamw"; }
 
+/// Weights, their gradients and the optimizer are float and lie on the device's home, whatever its element is.
 template <class Device, class Statistics = BatchStatistics>
 class Fit {
  public:
   using Context = TapeContext<Device, Statistics>;
   using Value = typename Context::Value;
+  using Home = home_of<Device>;
+  static constexpr bool scales_loss = std::is_same_v<element_of<Device>, Half>;
 
-  Fit(Device device, std::shared_ptr<Weights<Device>> weights, FitOptions options)
+  Fit(Device device, std::shared_ptr<Weights<Home>> weights, FitOptions options)
       : weights_(std::move(weights)), options_(std::move(options)), gradients_(device, weights_->list(), options_.learns),
         optimizer_(device, options_.adamw, weights_->list(), gradients_, options_.groups,
                    [muon = options_.muon.has_value()](ParameterSpec const& p) { return !muon || !is_hidden_matrix(p); }),
@@ -43,39 +48,45 @@ class Fit {
   }
 
   /// One step on the mean of `parts` losses, loss(context, part) being a value of one number: a batch that is too large
-  /// for one tape comes in parts. Returns the loss before the step.
+  /// for one tape comes in parts. Returns the loss before the step. In half a step whose gradients are not finite is left
+  /// out: it counts, and changes nothing but the scale of the loss.
   template <class Loss>
   float step(Loss const& loss, int parts = 1) {
     gradients_.zero();
     float total = 0.0F;
     for (int part = 0; part < parts; ++part) {
-      context_.begin_step(optimizer_.steps() * static_cast<std::uint64_t>(parts) + static_cast<std::uint64_t>(part));
+      context_.begin_step(steps() * static_cast<std::uint64_t>(parts) + static_cast<std::uint64_t>(part));
       Value const value = loss(context_, part);
       float number = 0.0F;
-      context_.device().copy_to_host(&number, value.slot->data().data, sizeof number);
+      context_.device().copy_to_host(&number, value.slot->float_data().data, sizeof number);
       total += number / static_cast<float>(parts);
-      context_.backward(value, 1.0F / static_cast<float>(parts));
+      context_.backward(value, loss_factor() / static_cast<float>(parts));
     }
     if (!std::isfinite(total)) throw Error(Errc::argument, "the loss is not a number: lower the learning rate", {.found = "step " + std::to_string(steps())});
+    if (scales_loss && !unscale()) return total;
     if (options_.clip > 0.0) optimizer_.clip(options_.clip);
-    double const factor = options_.schedule(optimizer_.steps());
+    double const factor = options_.schedule(steps());
     if (muon_) (*muon_)(*weights_, optimizer_.first_moment().data(), factor);
     optimizer_.step(*weights_, factor);
+    context_.refresh_weights();
     finish(context_.device());  // whoever reads the weights now reads the new ones
     return total;
   }
 
-  std::uint64_t steps() const { return optimizer_.steps(); }
-  double learning_rate() const { return options_.adamw.lr * options_.schedule(optimizer_.steps()); }
-  Weights<Device>& weights() { return *weights_; }
-  GradientBuffer<Device>& gradients() { return gradients_; }
-  AdamWOptimizer<Device>& optimizer() { return optimizer_; }
+  /// Those that were left out are counted, too; the optimizer counts its own.
+  std::uint64_t steps() const { return optimizer_.steps() + options_.loss_scale.left_out; }
+  double learning_rate() const { return options_.adamw.lr * options_.schedule(steps()); }
+  LossScale const& loss_scale() const { return options_.loss_scale; }
+  Weights<Home>& weights() { return *weights_; }
+  GradientBuffer<Home>& gradients() { return gradients_; }
+  AdamWOptimizer<Home>& optimizer() { return optimizer_; }
   Context& context() { return context_; }
 
   /// Weights, moments and step in one file, whole or not at all; `notes` are kept with them.
   void save(std::filesystem::path const& path, std::map<std::string, std::string> notes) const {
     auto* const self = const_cast<Fit*>(this);  // the tensors are only read
     notes["steps"] = std::to_string(optimizer_.steps());
+    if (scales_loss) options_.loss_scale.save(notes);
     std::vector<OnHost<float, Device>> numbers;
     std::vector<TensorToWrite> const tensors = self->state([&](std::string name, index_t count, float* data) {
       numbers.emplace_back(self->context_.device(), data, count);
@@ -101,6 +112,8 @@ class Fit {
     auto const steps = notes.find("steps");
     if (steps == notes.end()) throw Error(Errc::format, "this is not a training checkpoint: it does not say its step", {.file = path.string()});
     optimizer_.set_steps(std::stoull(steps->second));
+    if (scales_loss) options_.loss_scale.load(notes);
+    context_.refresh_weights();
     return {notes.begin(), notes.end()};
   }
 
@@ -114,11 +127,21 @@ class Fit {
     return all;
   }
 
-  std::shared_ptr<Weights<Device>> weights_;
+  float loss_factor() const { return scales_loss ? options_.loss_scale.factor() : 1.0F; }
+  /// Takes the factor of the loss out of the gradients; false where they are not finite.
+  bool unscale() {
+    Home& device = context_.device();
+    float const factor = loss_factor();
+    bool const finite = std::isfinite(squared_norm(device, gradients_.floats(), gradients_.flat()));
+    if (finite) scale_span(device, gradients_.floats(), 1.0F / factor, gradients_.flat());
+    return options_.loss_scale.take(finite);
+  }
+
+  std::shared_ptr<Weights<Home>> weights_;
   FitOptions options_;
-  GradientBuffer<Device> gradients_;
-  AdamWOptimizer<Device> optimizer_;
-  std::optional<MuonStep<Device>> muon_;
+  GradientBuffer<Home> gradients_;
+  AdamWOptimizer<Home> optimizer_;
+  std::optional<MuonStep<Home>> muon_;
   Context context_;
 };
 

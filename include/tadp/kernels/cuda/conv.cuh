@@ -42,9 +42,9 @@ struct Conv2d {
   using Shared = ConvShared;
   ConvShape s;
   Rows<T const> x;
-  float const* weight;
-  float const* bias;     ///< may be null
-  Rows<T const> shift;   ///< may be empty: a vector a picture, or one for all
+  T const* weight;
+  T const* bias;            ///< may be null
+  Rows<float const> shift;  ///< may be empty: a vector a picture, or one for all
   bool one_shift;
   Rows<T const> residual;  ///< may be empty
   Rows<T> y;
@@ -61,10 +61,10 @@ struct Conv2d {
           index_t const from = s.input_of(first + r, k / s.in.c);
           return from < 0 ? 0.0F : x.get(from, k % s.in.c);
         },
-        [&](index_t c, index_t k) { return weight[(column + c) * depth + k]; },
+        [&](index_t c, index_t k) { return to_float(weight[(column + c) * depth + k]); },
         [&](index_t r, index_t c, float sum) {
           index_t const p = first + r, o = column + c;
-          if (bias != nullptr) sum += bias[o];
+          if (bias != nullptr) sum += to_float(bias[o]);
           if (shift.there()) sum += shift.get(one_shift ? 0 : p / s.out.positions(), o);
           if (residual.there()) sum += residual.get(p, o);
           y.set(p, o, sum);
@@ -79,7 +79,7 @@ struct Conv2dInputGradient {
   using Shared = ConvShared;
   ConvShape s;
   Rows<T const> dy;
-  float const* weight;
+  T const* weight;
   Rows<T> dx;
   bool add;
 
@@ -96,7 +96,7 @@ struct Conv2dInputGradient {
           index_t const from = s.output_of(p / s.in.positions(), p / s.in.w % s.in.h * s.up() + copy / s.up(), p % s.in.w * s.up() + copy % s.up(), k / s.out.c % taps);
           return from < 0 ? 0.0F : dy.get(from, k % s.out.c);
         },
-        [&](index_t c, index_t k) { return weight[(k % s.out.c * taps + k / s.out.c % taps) * s.in.c + column + c]; },
+        [&](index_t c, index_t k) { return to_float(weight[(k % s.out.c * taps + k / s.out.c % taps) * s.in.c + column + c]); },
         [&](index_t r, index_t c, float sum) { add ? dx.add(first + r, column + c, sum) : dx.set(first + r, column + c, sum); });
   }
 };

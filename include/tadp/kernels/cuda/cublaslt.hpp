@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matrix products by cuBLASLt: what is added afterwards is fused in, and a plan is made once for each kind of product.
-// float in, float out; no TF32 unless the device's handle asks for it.
+// Operands are float, half or bfloat16 and sums are float; no TF32 unless the device's handle asks for it.
 #pragma once
 
 #include "tadp/device/cuda.hpp"
@@ -59,7 +59,7 @@ class CublasLt {
     product.adds = o.c != nullptr;
     product.bias = o.bias != nullptr;
     if (!product.adds) product.stride_c = product.stride_d;
-    float const* const c = product.adds ? o.c : o.d;
+    void const* const c = product.adds ? o.c : o.d;
     using cublaslt_detail::alignment;
     product.aligned_a = alignment(o.a), product.aligned_b = alignment(o.b), product.aligned_c = alignment(c), product.aligned_d = alignment(o.d);
     auto const [at, missing] = plans_.try_emplace(product);
@@ -90,26 +90,29 @@ class CublasLt {
   static void set(cublaslt_detail::Description const& description, cublasLtMatmulDescAttributes_t which, Value const& value, Product const& product) {
     check(cublasLtMatmulDescSetAttribute(description.get(), which, &value, sizeof value), "cublasLtMatmulDescSetAttribute", product);
   }
-  static cublaslt_detail::Layout layout(Product const& product, index_t rows, index_t columns, index_t stride) {
+  static cudaDataType_t type_of(Number number) { return number == Number::half ? CUDA_R_16F : number == Number::bfloat16 ? CUDA_R_16BF : CUDA_R_32F; }
+  static cublaslt_detail::Layout layout(Product const& product, Number number, index_t rows, index_t columns, index_t stride) {
     cublasLtMatrixLayout_t layout = nullptr;
-    check(cublasLtMatrixLayoutCreate(&layout, CUDA_R_32F, static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(columns), stride), "cublasLtMatrixLayoutCreate", product);
+    check(cublasLtMatrixLayoutCreate(&layout, type_of(number), static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(columns), stride), "cublasLtMatrixLayoutCreate", product);
     return cublaslt_detail::Layout(layout);
   }
-  Plan plan_of(Product const& p, float const* bias, CudaMath math) const {
+  Plan plan_of(Product const& p, void const* bias, CudaMath math) const {
     Plan plan;
     cublasLtMatmulDesc_t description = nullptr;
-    check(cublasLtMatmulDescCreate(&description, math == CudaMath::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate", p);
+    bool const tf32 = math == CudaMath::tf32 && p.factors == Number::float32;
+    check(cublasLtMatmulDescCreate(&description, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate", p);
     plan.description.reset(description);
     set(plan.description, CUBLASLT_MATMUL_DESC_TRANSA, p.turn_a ? CUBLAS_OP_T : CUBLAS_OP_N, p);
     set(plan.description, CUBLASLT_MATMUL_DESC_TRANSB, p.turn_b ? CUBLAS_OP_T : CUBLAS_OP_N, p);
     if (p.bias) {
       set(plan.description, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS, p);
+      set(plan.description, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type_of(p.sums), p);
       set(plan.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias, p);  // the choice of an algorithm looks at its alignment
     }
-    plan.a = layout(p, p.turn_a ? p.k : p.m, p.turn_a ? p.m : p.k, p.stride_a);
-    plan.b = layout(p, p.turn_b ? p.n : p.k, p.turn_b ? p.k : p.n, p.stride_b);
-    plan.c = layout(p, p.m, p.n, p.stride_c);
-    plan.d = layout(p, p.m, p.n, p.stride_d);
+    plan.a = layout(p, p.factors, p.turn_a ? p.k : p.m, p.turn_a ? p.m : p.k, p.stride_a);
+    plan.b = layout(p, p.factors, p.turn_b ? p.n : p.k, p.turn_b ? p.k : p.n, p.stride_b);
+    plan.c = layout(p, p.sums, p.m, p.n, p.stride_c);
+    plan.d = layout(p, p.sums, p.m, p.n, p.stride_d);
     cublasLtMatmulHeuristicResult_t best{};
     int found = 0;
     auto const preference = preference_of(p);

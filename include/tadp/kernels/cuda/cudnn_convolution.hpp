@@ -17,6 +17,9 @@ inline constexpr std::int64_t x = 1, w = 2, y = 3, bias = 4, residual = 5, insid
 
 namespace cudnn_detail {
 
+constexpr cudnnDataType_t type_of(Number number) {
+  return number == Number::half ? CUDNN_DATA_HALF : number == Number::bfloat16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+}
 inline CudnnDescriptor description(ConvolutionKind const& k) {
   std::array<std::int64_t, 2> const pads{k.pad_y, k.pad_x}, strides{k.stride, k.stride}, dilations{1, 1};
   CudnnDescriptor d(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
@@ -54,7 +57,8 @@ constexpr Names names(ConvolutionPass pass) {
 inline CudnnGraph convolution_graph(ConvolutionKind const& k) {
   CudnnGraph graph;
   auto const tensor = [&](std::int64_t id, FeatureShape const& shape, bool inside = false) -> CudnnDescriptor const& {
-    return graph.keep(cudnn_tensor(id, shape, k.alignment, inside));
+    // What stays inside is float: a sum is rounded once, when it is stored.
+    return graph.keep(cudnn_tensor(id, inside ? CUDNN_DATA_FLOAT : cudnn_detail::type_of(k.number), shape, k.alignment, inside));
   };
   int left = (k.residual ? 1 : 0) + (k.bias ? 1 : 0);  // additions
   std::int64_t next = convolution_ids::inside;
@@ -97,7 +101,7 @@ class Cudnn {
     kind.residual = o.residual != nullptr;
     kind.alignment = alignment_of({o.x, o.w, o.y, o.bias, o.residual});
     auto at = plans_.find(kind);
-    if (at == plans_.end()) at = plans_.emplace(kind, CudnnPlan::of({.handle = handle_.get(), .math = device.math()}, convolution_graph(kind))).first;
+    if (at == plans_.end()) at = plans_.emplace(kind, CudnnPlan::of({.handle = handle_.get(), .math = device.math(), .halves = kind.number != Number::float32}, convolution_graph(kind))).first;
     if (!at->second) return false;
     std::array<std::int64_t, 5> ids{convolution_ids::x, convolution_ids::w, convolution_ids::y};
     std::array<void*, 5> data{o.x, o.w, o.y};
@@ -116,9 +120,9 @@ class Cudnn {
   };
 
   /// The largest power of two, up to 16, that all addresses are multiples of.
-  static int alignment_of(std::initializer_list<float const*> all) {
+  static int alignment_of(std::initializer_list<void const*> all) {
     std::uintptr_t bits = 16;
-    for (float const* const one : all) bits |= reinterpret_cast<std::uintptr_t>(one);
+    for (void const* const one : all) bits |= reinterpret_cast<std::uintptr_t>(one);
     return static_cast<int>(bits & (~bits + 1));
   }
 

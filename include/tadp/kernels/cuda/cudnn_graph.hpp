@@ -78,14 +78,15 @@ struct CudnnTarget {
   cudnnHandle_t handle = nullptr;
   CudnnDescriptor const* described = nullptr;  ///< finished, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR
   CudaMath math = CudaMath::float32;
+  bool halves = false;  ///< operands are half or bfloat16, for which tensor cores round nothing that is not rounded already
 };
 
 /// A tensor of a graph: its number there, and its extents as cuDNN orders them (N, C, H, W), channels-last in memory.
-inline CudnnDescriptor cudnn_tensor(std::int64_t id, FeatureShape const& shape, int alignment, bool inside = false) {
+inline CudnnDescriptor cudnn_tensor(std::int64_t id, cudnnDataType_t type, FeatureShape const& shape, int alignment, bool inside = false) {
   std::array<std::int64_t, 4> const extents{shape.n(), shape.c(), shape.h(), shape.w()};
   std::array<std::int64_t, 4> const strides{shape.positions() * shape.c(), 1, shape.w() * shape.c(), shape.c()};
   CudnnDescriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-  tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id).set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_DATA_FLOAT).set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, std::int64_t{alignment});
+  tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id).set(CUDNN_ATTR_TENSOR_DATA_TYPE, type).set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, std::int64_t{alignment});
   tensor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<std::int64_t const>(extents)).set(CUDNN_ATTR_TENSOR_STRIDES, std::span<std::int64_t const>(strides));
   tensor.set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, inside).finish("a tensor");
   return tensor;
@@ -134,7 +135,7 @@ class CudnnPlan {
     if (!graph.finishes(target)) return {};
     for (cudnnBackendHeurMode_t const mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
       for (CudnnDescriptor& engine : engines(target, graph, mode)) {
-        if (!has_the_numbers(engine, target.math)) continue;
+        if (!has_the_numbers(engine, target.halves || target.math == CudaMath::tf32)) continue;
         CudnnDescriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
         if (target.described != nullptr)
           plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.described);
@@ -172,7 +173,7 @@ class CudnnPlan {
     return found;
   }
   /// Nothing rounded on the way but what TF32 rounds (a tensor core's float), nothing that differs from run to run.
-  static bool has_the_numbers(CudnnDescriptor const& config, CudaMath math) {
+  static bool has_the_numbers(CudnnDescriptor const& config, bool tensor_cores) {
     CudnnDescriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
     cudnnBackendDescriptor_t raw = engine.get();
     std::int64_t count = 0;
@@ -181,7 +182,7 @@ class CudnnPlan {
     require_cudnn(cudnnBackendGetAttribute(raw, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, notes.data()), "cudnnBackendGetAttribute");
     for (cudnnBackendNumericalNote_t const note : std::span(notes).first(static_cast<std::size_t>(count))) switch (note) {
         case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
-          if (math == CudaMath::float32) return false;
+          if (!tensor_cores) return false;
           break;
         case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
         case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:

@@ -3,6 +3,7 @@
 // Rows are pixels of a view: `stride` elements apart, so that a slice of channels is a view, too.
 #pragma once
 
+#include "tadp/core/element.hpp"
 #include "tadp/kernels/cuda/block.cuh"
 
 #if defined(__CUDACC__)
@@ -12,19 +13,7 @@
 #include "tadp/core/dtype.hpp"
 #endif
 
-#include <type_traits>
-
-namespace tadp {
-
-/// IEEE half and bfloat16 as a device stores them.
-struct Half {
-  std::uint16_t bits;
-};
-struct BFloat16 {
-  std::uint16_t bits;
-};
-
-namespace cuda {
+namespace tadp::cuda {
 
 #if defined(__CUDACC__)
 __device__ inline float to_float(Half v) { return __half2float(__ushort_as_half(v.bits)); }
@@ -75,5 +64,4 @@ struct Extents {
   TADP_DEVICE index_t positions() const { return h * w; }
 };
 
-}  // namespace cuda
-}  // namespace tadp
+}  // namespace tadp::cuda

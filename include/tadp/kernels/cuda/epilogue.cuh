@@ -10,14 +10,14 @@ namespace tadp::cuda {
 template <class T>
 struct ConvolutionEpilogue {
   Rows<T const> x;
-  float const* bias;    ///< may be null
-  Rows<T const> shift;  ///< one row a picture, or one for all; may be empty
-  index_t positions;    ///< pixels that share a row of shift
+  T const* bias;            ///< may be null
+  Rows<float const> shift;  ///< one row a picture, or one for all; may be empty
+  index_t positions;        ///< pixels that share a row of shift
   Rows<T const> residual;
   Rows<T> y;
   TADP_DEVICE void operator()(index_t p, index_t c) const {
     float v = x.get(p, c);
-    if (bias != nullptr) v += bias[c];
+    if (bias != nullptr) v += to_float(bias[c]);
     if (shift.there()) v += shift.get(p / positions, c);
     if (residual.there()) v += residual.get(p, c);
     y.set(p, c, v);

@@ -47,6 +47,8 @@ int enqueue(void* stream, index_t blocks, Kernel const& kernel) {
 #define TADP_KERNEL(...) template int tadp::cuda::enqueue(void*, tadp::index_t, __VA_ARGS__ const&);
 #define TADP_WORK(...) TADP_KERNEL(ForEach<__VA_ARGS__>)
 #define TADP_EACH_ELEMENT(form, name) TADP_##form(name<float>) TADP_##form(name<Half>) TADP_##form(name<BFloat16>)
+/// From halves to float and back.
+#define TADP_EACH_HALF(form, name) TADP_##form(name<float, Half>) TADP_##form(name<Half, float>) TADP_##form(name<float, BFloat16>) TADP_##form(name<BFloat16, float>)
 #define TADP_EACH_WIDTH(name)                                                                                                               \
   TADP_KERNEL(name<float, 160>) TADP_KERNEL(name<Half, 160>) TADP_KERNEL(name<BFloat16, 160>) TADP_KERNEL(name<float, 512>)                 \
   TADP_KERNEL(name<Half, 512>) TADP_KERNEL(name<BFloat16, 512>)
@@ -65,6 +67,8 @@ TADP_EACH_ELEMENT(WORK, GegluGradient)
 TADP_EACH_ELEMENT(WORK, AddTwo)
 TADP_EACH_ELEMENT(WORK, Scale)
 TADP_EACH_ELEMENT(WORK, Accumulate)
+TADP_EACH_HALF(WORK, Accumulate)
+TADP_EACH_HALF(WORK, Convert)
 TADP_EACH_ELEMENT(WORK, Copy)
 TADP_EACH_ELEMENT(WORK, GatedSum)
 TADP_EACH_ELEMENT(WORK, GatedSumGradient)
@@ -175,6 +179,7 @@ TADP_EACH_ELEMENT(WORK, RoiAlignGradient)
 #undef TADP_KERNEL
 #undef TADP_WORK
 #undef TADP_EACH_ELEMENT
+#undef TADP_EACH_HALF
 #undef TADP_EACH_WIDTH
 #undef TADP_CHANNEL_TERM
 #undef TADP_CHANNEL_DONE

@@ -18,6 +18,9 @@ template <class T, class Device>
 using Reads = std::type_identity_t<View<T const, 4, Device>>;
 template <class T, class Device>
 using Writes = std::type_identity_t<View<T, 4, Device>>;
+/// A weight or bias of a convolution.
+template <class T>
+using Weight = std::type_identity_t<T>;
 
 namespace cuda {
 

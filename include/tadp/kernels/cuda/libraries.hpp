@@ -15,24 +15,4 @@ inline bool library_convolve(Cuda& device, cuda::ConvolutionKind const& kind, cu
   return device.library<cuda::Cudnn>().convolve(device, kind, o);
 }
 
-inline void conv2d(Cuda& device, ConvGeometry const& g, ConstFeatures<Cuda> x, float const* weight, float const* bias, ConstFeatures<Cuda> shift,
-                   ConstFeatures<Cuda> residual, Features<Cuda> y) {
-  cuda::library_conv2d(device, g, x, weight, bias, shift, residual, y);
-}
-inline void conv2d_input_gradient(Cuda& device, ConvGeometry const& g, ConstFeatures<Cuda> dy, float const* weight, Features<Cuda> dx) {
-  cuda::library_conv2d_input_gradient(device, g, dy, weight, dx);
-}
-inline void conv2d_weight_gradient(Cuda& device, ConvGeometry const& g, ConstFeatures<Cuda> x, ConstFeatures<Cuda> dy, float* dweight, float* dbias) {
-  cuda::library_conv2d_weight_gradient(device, g, x, dy, dweight, dbias);
-}
-inline void conv_transpose2d(Cuda& device, ConvGeometry const& g, ConstFeatures<Cuda> x, float const* weight, Features<Cuda> y) {
-  cuda::library_conv_transpose2d(device, g, x, weight, y);
-}
-inline void conv_transpose2d_input_gradient(Cuda& device, ConvGeometry const& g, ConstFeatures<Cuda> dy, float const* weight, Features<Cuda> dx) {
-  cuda::library_conv_transpose2d_input_gradient(device, g, dy, weight, dx);
-}
-inline void conv_transpose2d_weight_gradient(Cuda& device, ConvGeometry const& g, ConstFeatures<Cuda> x, ConstFeatures<Cuda> dy, float* dweight) {
-  cuda::library_conv_transpose2d_weight_gradient(device, g, x, dy, dweight);
-}
-
 }  // namespace tadp

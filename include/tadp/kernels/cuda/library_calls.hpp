@@ -3,6 +3,7 @@
 // A device answers by library_multiply and library_convolve beside its type.
 #pragma once
 
+#include "tadp/core/element.hpp"
 #include "tadp/core/shape.hpp"
 
 #include <array>
@@ -12,6 +13,17 @@
 
 namespace tadp::cuda {
 
+/// The type of a library's operands. Sums are float in any case.
+enum class Number : std::uint8_t { float32, half, bfloat16 };
+template <class T>
+inline constexpr Number number_of = std::is_same_v<T, Half> ? Number::half : std::is_same_v<T, BFloat16> ? Number::bfloat16 : Number::float32;
+static_assert(sizeof(Half) == 2 && sizeof(BFloat16) == 2);
+
+constexpr char const* text(Number n) {
+  constexpr char const* names[] = {"float", "half", "bfloat16"};
+  return names[static_cast<std::size_t>(n)];
+}
+
 /// D (m x n) = op(A) op(B) [+ C] [+ a bias a row], all by columns: element (i, j) stands at i + j * stride. Rows of pixels
 /// are columns here: a view (pixels, C) is the matrix (C x pixels) with the pixel stride.
 struct Product {
@@ -19,6 +31,7 @@ struct Product {
   bool turn_a = false, turn_b = false;  ///< op is the transposition
   index_t stride_a = 0, stride_b = 0, stride_c = 0, stride_d = 0;
   bool adds = false, bias = false;  ///< C is read; a bias is
+  Number factors = Number::float32, sums = Number::float32;  ///< of A and B; of C, D and the bias
   int aligned_a = 0, aligned_b = 0, aligned_c = 0, aligned_d = 0;  ///< bytes; set by CublasLt
   friend auto operator<=>(Product const&, Product const&) = default;
 
@@ -27,16 +40,16 @@ struct Product {
       return std::string(which) + " [" + std::to_string(rows) + " x " + std::to_string(columns) + ", stride " + std::to_string(stride) + "]";
     };
     return side("A", turn_a ? k : m, turn_a ? m : k, stride_a) + ", " + side("B", turn_b ? n : k, turn_b ? k : n, stride_b) + ", " + side("D", m, n, stride_d) +
-           (adds ? ", added to C" : "") + (bias ? ", with bias" : "");
+           (adds ? ", added to C" : "") + (bias ? ", with bias" : "") + ", " + cuda::text(factors) + " to " + cuda::text(sums);
   }
 };
 
 struct ProductOperands {
-  float const* a;
-  float const* b;
-  float const* c;  ///< null: nothing is added
-  float* d;
-  float const* bias;  ///< null: none
+  void const* a;
+  void const* b;
+  void const* c;  ///< null: nothing is added
+  void* d;
+  void const* bias;  ///< null: none
 };
 
 enum class ConvolutionPass : std::uint8_t { forward, input_gradient, weight_gradient };
@@ -48,6 +61,7 @@ struct ConvolutionKind {
   int kernel = 1, stride = 1, pad_y = 0, pad_x = 0;
   bool bias = false, residual = false;  ///< added in the same pass; forward alone
   int alignment = 16;                   ///< bytes, of all operands
+  Number number = Number::float32;      ///< of all operands
   friend auto operator<=>(ConvolutionKind const&, ConvolutionKind const&) = default;
 
   FeatureShape x_shape() const { return {x[0], x[1], x[2], x[3]}; }
@@ -56,17 +70,17 @@ struct ConvolutionKind {
   std::string text() const {
     constexpr char const* names[] = {"convolution", "input gradient of a convolution", "weight gradient of a convolution"};
     return std::string(names[static_cast<std::size_t>(pass)]) + ", x " + to_string(x_shape()) + ", w " + to_string(w_shape()) + ", y " + to_string(y_shape()) + ", stride " +
-           std::to_string(stride) + ", padding " + std::to_string(pad_y) + " x " + std::to_string(pad_x) + (bias ? ", bias" : "") + (residual ? ", residual" : "");
+           std::to_string(stride) + ", padding " + std::to_string(pad_y) + " x " + std::to_string(pad_x) + (bias ? ", bias" : "") + (residual ? ", residual" : "") + ", " + cuda::text(number);
   }
 };
 
 /// Whichever of them the pass computes is written, the others are read.
 struct ConvolutionOperands {
-  float* x;
-  float* w;  ///< (Cout, k, k, Cin)
-  float* y;
-  float* bias = nullptr;
-  float* residual = nullptr;
+  void* x;
+  void* w;  ///< (Cout, k, k, Cin)
+  void* y;
+  void* bias = nullptr;
+  void* residual = nullptr;
 };
 
 }  // namespace tadp::cuda

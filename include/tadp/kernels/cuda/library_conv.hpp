@@ -10,7 +10,8 @@
 #include "tadp/kernels/cuda/pointwise.hpp"
 #include "tadp/kernels/cuda/resize.hpp"
 
-namespace tadp::cuda {
+namespace tadp {
+namespace cuda {
 
 /// Whether a convolution is a matrix product over pixels.
 inline bool is_linear(ConvGeometry const& g) {
@@ -23,7 +24,7 @@ struct SeenConvolution {
   FeatureShape seen;  ///< of the input
   bool changed;       ///< seen is not the input itself
 
-  SeenConvolution(ConvolutionPass pass, ConvGeometry const& g, FeatureShape const& x, FeatureShape const& y) : seen(x) {
+  SeenConvolution(ConvolutionPass pass, ConvGeometry const& g, FeatureShape const& x, FeatureShape const& y, Number number = Number::float32) : seen(x) {
     bool const even = g.pad_bottom == g.pad_top && g.pad_right == g.pad_left;
     if (g.pad_bottom < g.pad_top || g.pad_right < g.pad_left || (g.upsample && !even))
       throw Error(Errc::unsupported, "the CUDA device pads more at the bottom and right alone, and evenly where it doubles",
@@ -31,36 +32,38 @@ struct SeenConvolution {
     index_t const up = g.upsample ? 2 : 1;
     seen = {x.n(), x.h() * up + g.pad_bottom - g.pad_top, x.w() * up + g.pad_right - g.pad_left, x.c()};
     changed = !(seen == x);
-    kind = {.pass = pass, .x = seen.extent, .y = y.extent, .kernel = g.kernel, .stride = g.stride, .pad_y = g.pad_top, .pad_x = g.pad_left};
+    kind = {.pass = pass, .x = seen.extent, .y = y.extent, .kernel = g.kernel, .stride = g.stride, .pad_y = g.pad_top, .pad_x = g.pad_left, .number = number};
   }
 };
 
 /// Runs a convolution that nothing is fused to; Error where the library has no way to compute it.
-template <KernelDevice D>
+template <LibraryDevice D>
 void convolve_alone(D& device, ConvolutionKind const& kind, ConvolutionOperands const& o) {
   if (!library_convolve(device, kind, o)) throw Error(Errc::unsupported, "the library has no engine for a convolution", {.found = kind.text()});
 }
 
 /// Parts of a device's scratch for operands that have to be packed.
-template <KernelDevice D>
+template <LibraryDevice D, class T>
 class PackedOperands {
  public:
+  using Read = View<T const, 4, D>;
+  using Write = View<T, 4, D>;
   /// Room for three.
-  PackedOperands(D& device, index_t floats) : scratch_(device, Scratch<D>::template bytes<float>(floats) + 3 * 64) {}
-  Features<D> take(FeatureShape const& shape) { return {scratch_.template take<float>(shape.count()), shape}; }
+  PackedOperands(D& device, index_t count) : scratch_(device, Scratch<D>::template bytes<T>(count) + 3 * 64) {}
+  Write take(FeatureShape const& shape) { return {scratch_.template take<T>(shape.count()), shape}; }
   /// The same numbers without gaps: the view itself where it has none.
-  float const* packed(D& device, ConstFeatures<D> x) {
+  T const* packed(D& device, Read x) {
     if (x.contiguous()) return x.data;
-    Features<D> const copied = take(x.shape);
+    Write const copied = take(x.shape);
     copy(device, x, copied);
     return copied.data;
   }
   /// What a convolution reads: doubled or padded where its geometry says so.
-  float const* seen(D& device, ConvGeometry const& g, SeenConvolution const& s, ConstFeatures<D> x) {
+  T const* seen(D& device, ConvGeometry const& g, SeenConvolution const& s, Read x) {
     if (!s.changed) return packed(device, x);
-    Features<D> const made = take(s.seen);
+    Write const made = take(s.seen);
     if (g.upsample)
-      resize_nearest(device, x, ConstFeatures<D>{}, made);
+      resize_nearest(device, x, Read{}, made);
     else
       reframe(device, x, made);
     return made.data;
@@ -71,105 +74,118 @@ class PackedOperands {
 };
 
 /// A library's operands carry no const.
-inline float* operand(float const* data) { return const_cast<float*>(data); }
-
-template <KernelDevice D>
-void add_epilogue(D& device, ConstFeatures<D> x, float const* bias, ConstFeatures<D> shift, ConstFeatures<D> residual, Features<D> y) {
-  index_t const positions = shift && shift.shape[0] > 1 ? y.shape[1] * y.shape[2] : y.shape.pixels();
-  for_each(device, y.shape.pixels(), y.shape.channels(), ConvolutionEpilogue<float>{rows(x), bias, rows(shift), positions, rows(residual), rows(y)});
+template <class T>
+T* operand(T const* data) {
+  return const_cast<T*>(data);
 }
 
-/// y = conv(x) + bias + shift + residual, as kernels/cuda/conv.hpp says.
-template <KernelDevice D>
-void library_conv2d(D& device, ConvGeometry const& g, ConstFeatures<D> x, float const* weight, float const* bias, ConstFeatures<D> shift,
-                    ConstFeatures<D> residual, Features<D> y) {
+template <class T, LibraryDevice D>
+void add_epilogue(D& device, Reads<T, D> x, T const* bias, Reads<float, D> shift, Reads<T, D> residual, Writes<T, D> y) {
+  index_t const positions = shift && shift.shape[0] > 1 ? y.shape[1] * y.shape[2] : y.shape.pixels();
+  for_each(device, y.shape.pixels(), y.shape.channels(), ConvolutionEpilogue<T>{rows(x), bias, rows(shift), positions, rows(residual), rows(y)});
+}
+
+}  // namespace cuda
+
+/// y = conv(x) + bias + shift + residual, as kernels/cuda/conv.hpp says; here and below for a device with libraries.
+template <LibraryDevice D, class T>
+void conv2d(D& device, ConvGeometry const& g, View<T const, 4, D> x, Weight<T> const* weight, Weight<T> const* bias, Reads<float, D> shift,
+            Reads<T, D> residual, Writes<T, D> y) {
+  using namespace cuda;
   index_t const in = x.shape.channels(), out = y.shape.channels(), pixels = y.shape.pixels();
+  constexpr Number number = number_of<T>;
   if (is_linear(g)) {
-    Product const product{.m = out, .n = pixels, .k = in, .turn_a = true, .stride_a = in, .stride_b = x.pixel_stride, .stride_c = residual.pixel_stride, .stride_d = y.pixel_stride};
+    Product const product{.m = out, .n = pixels, .k = in, .turn_a = true, .stride_a = in, .stride_b = x.pixel_stride, .stride_c = residual.pixel_stride, .stride_d = y.pixel_stride, .factors = number, .sums = number};
     library_multiply(device, product, {weight, x.data, residual.data, y.data, bias});
-    if (shift) add_epilogue<D>(device, y, nullptr, shift, {}, y);
+    if (shift) add_epilogue<T>(device, y, nullptr, shift, {}, y);
     return;
   }
-  SeenConvolution const s(ConvolutionPass::forward, g, x.shape, y.shape);
-  PackedOperands<D> scratch(device, s.seen.count() + y.shape.count());
-  float* const read = operand(scratch.seen(device, g, s, x));
+  SeenConvolution const s(ConvolutionPass::forward, g, x.shape, y.shape, number);
+  PackedOperands<D, T> scratch(device, s.seen.count() + y.shape.count());
+  T* const read = operand(scratch.seen(device, g, s, x));
   if (!shift && y.contiguous() && (!residual || residual.contiguous()) && bias != nullptr) {
     ConvolutionOperands const fused{read, operand(weight), y.data, operand(bias), operand(residual.data)};
     if (library_convolve(device, s.kind, fused)) return;
   }
-  Features<D> const alone = y.contiguous() ? y : scratch.take(y.shape);
+  View<T, 4, D> const alone = y.contiguous() ? y : scratch.take(y.shape);
   convolve_alone(device, s.kind, {read, operand(weight), alone.data});
-  if (bias != nullptr || shift || residual || alone.data != y.data) add_epilogue<D>(device, alone, bias, shift, residual, y);
+  if (bias != nullptr || shift || residual || alone.data != y.data) add_epilogue<T>(device, alone, bias, shift, residual, y);
 }
 
 /// dx += the gradient of the input.
-template <KernelDevice D>
-void library_conv2d_input_gradient(D& device, ConvGeometry const& g, ConstFeatures<D> dy, float const* weight, Features<D> dx) {
+template <LibraryDevice D, class T>
+void conv2d_input_gradient(D& device, ConvGeometry const& g, View<T const, 4, D> dy, Weight<T> const* weight, Writes<T, D> dx) {
+  using namespace cuda;
   index_t const in = dx.shape.channels(), out = dy.shape.channels();
+  constexpr Number number = number_of<T>;
   if (is_linear(g)) {
-    Product const product{.m = in, .n = dx.shape.pixels(), .k = out, .stride_a = in, .stride_b = dy.pixel_stride, .stride_c = dx.pixel_stride, .stride_d = dx.pixel_stride};
+    Product const product{.m = in, .n = dx.shape.pixels(), .k = out, .stride_a = in, .stride_b = dy.pixel_stride, .stride_c = dx.pixel_stride, .stride_d = dx.pixel_stride, .factors = number, .sums = number};
     library_multiply(device, product, {weight, dy.data, dx.data, dx.data, nullptr});
     return;
   }
-  SeenConvolution const s(ConvolutionPass::input_gradient, g, dx.shape, dy.shape);
-  PackedOperands<D> scratch(device, s.seen.count() + dy.shape.count());
-  Features<D> const seen = scratch.take(s.seen);
+  SeenConvolution const s(ConvolutionPass::input_gradient, g, dx.shape, dy.shape, number);
+  PackedOperands<D, T> scratch(device, s.seen.count() + dy.shape.count());
+  View<T, 4, D> const seen = scratch.take(s.seen);
   convolve_alone(device, s.kind, {seen.data, operand(weight), operand(scratch.packed(device, dy))});
   if (g.upsample)
-    resize_nearest_gradient(device, ConstFeatures<D>(seen), dx);
+    resize_nearest_gradient(device, Reads<T, D>(seen), dx);
   else if (s.changed)
-    reframe_gradient(device, ConstFeatures<D>(seen), dx);
+    reframe_gradient(device, Reads<T, D>(seen), dx);
   else
-    accumulate(device, 1.0F, ConstFeatures<D>(seen), dx);
+    accumulate(device, 1.0F, Reads<T, D>(seen), dx);
 }
 
-/// dweight += and dbias += (each may be null); x may be empty where dweight is null.
-template <KernelDevice D>
-void library_conv2d_weight_gradient(D& device, ConvGeometry const& g, ConstFeatures<D> x, ConstFeatures<D> dy, float* dweight, float* dbias) {
+/// dweight += and dbias += (each may be null), in float; x may be empty where dweight is null.
+template <LibraryDevice D, class T>
+void conv2d_weight_gradient(D& device, ConvGeometry const& g, Reads<T, D> x, View<T const, 4, D> dy, float* dweight, float* dbias) {
+  using namespace cuda;
   index_t const in = x.shape.channels(), out = dy.shape.channels(), pixels = dy.shape.pixels();
+  constexpr Number number = number_of<T>;
   if (dweight != nullptr && is_linear(g)) {
-    Product const product{.m = in, .n = out, .k = pixels, .turn_b = true, .stride_a = x.pixel_stride, .stride_b = dy.pixel_stride, .stride_c = in, .stride_d = in};
+    Product const product{.m = in, .n = out, .k = pixels, .turn_b = true, .stride_a = x.pixel_stride, .stride_b = dy.pixel_stride, .stride_c = in, .stride_d = in, .factors = number};
     library_multiply(device, product, {x.data, dy.data, dweight, dweight, nullptr});
   } else if (dweight != nullptr) {
-    SeenConvolution const s(ConvolutionPass::weight_gradient, g, x.shape, dy.shape);
+    SeenConvolution const s(ConvolutionPass::weight_gradient, g, x.shape, dy.shape, number);
     FeatureShape const weights{1, 1, out, g.taps() * in};
-    PackedOperands<D> scratch(device, s.seen.count() + dy.shape.count() + weights.count());
-    Features<D> const made = scratch.take(weights);
-    float* const read = operand(scratch.seen(device, g, s, x));
+    PackedOperands<D, T> scratch(device, s.seen.count() + dy.shape.count() + weights.count());
+    View<T, 4, D> const made = scratch.take(weights);
+    T* const read = operand(scratch.seen(device, g, s, x));
     convolve_alone(device, s.kind, {read, made.data, operand(scratch.packed(device, dy))});
-    accumulate(device, 1.0F, ConstFeatures<D>(made), Features<D>{dweight, weights});
+    accumulate(device, 1.0F, Reads<T, D>(made), Writes<float, D>{dweight, weights});
   }
   if (dbias == nullptr) return;
-  using Term = Values<float>;
+  using Term = Values<T>;
   Scratch<D> scratch(device, channel_sum_bytes<Term>(1, pixels, out));
   sum_channels(device, scratch, 1, pixels, out, Term{rows(dy)}, AddSums{dbias});
 }
 
 /// y = the transposed convolution of x: the gradient of the input of the convolution that g is, with weight (Cx, k, k, Cy).
-template <KernelDevice D>
-void library_conv_transpose2d(D& device, ConvGeometry const& g, ConstFeatures<D> x, float const* weight, Features<D> y) {
-  SeenConvolution const s(ConvolutionPass::input_gradient, g, y.shape, x.shape);
+template <LibraryDevice D, class T>
+void conv_transpose2d(D& device, ConvGeometry const& g, View<T const, 4, D> x, Weight<T> const* weight, Writes<T, D> y) {
+  using namespace cuda;
+  SeenConvolution const s(ConvolutionPass::input_gradient, g, y.shape, x.shape, number_of<T>);
   bool const direct = !s.changed && y.contiguous();
-  PackedOperands<D> scratch(device, s.seen.count() + x.shape.count());
-  Features<D> const made = direct ? y : scratch.take(s.seen);
+  PackedOperands<D, T> scratch(device, s.seen.count() + x.shape.count());
+  View<T, 4, D> const made = direct ? y : scratch.take(s.seen);
   convolve_alone(device, s.kind, {made.data, operand(weight), operand(scratch.packed(device, x))});
-  if (!direct) reframe(device, ConstFeatures<D>(made), y);
+  if (!direct) reframe(device, Reads<T, D>(made), y);
 }
 
 /// dx += the convolution of dy.
-template <KernelDevice D>
-void library_conv_transpose2d_input_gradient(D& device, ConvGeometry const& g, ConstFeatures<D> dy, float const* weight, Features<D> dx) {
-  SeenConvolution const s(ConvolutionPass::forward, g, dy.shape, dx.shape);
-  PackedOperands<D> scratch(device, s.seen.count() + dx.shape.count());
-  Features<D> const made = scratch.take(dx.shape);
+template <LibraryDevice D, class T>
+void conv_transpose2d_input_gradient(D& device, ConvGeometry const& g, View<T const, 4, D> dy, Weight<T> const* weight, Writes<T, D> dx) {
+  using namespace cuda;
+  SeenConvolution const s(ConvolutionPass::forward, g, dy.shape, dx.shape, number_of<T>);
+  PackedOperands<D, T> scratch(device, s.seen.count() + dx.shape.count());
+  View<T, 4, D> const made = scratch.take(dx.shape);
   convolve_alone(device, s.kind, {operand(scratch.seen(device, g, s, dy)), operand(weight), made.data});
-  accumulate(device, 1.0F, ConstFeatures<D>(made), dx);
+  accumulate(device, 1.0F, Reads<T, D>(made), dx);
 }
 
-/// dweight +=.
-template <KernelDevice D>
-void library_conv_transpose2d_weight_gradient(D& device, ConvGeometry const& g, ConstFeatures<D> x, ConstFeatures<D> dy, float* dweight) {
-  library_conv2d_weight_gradient<D>(device, g, dy, x, dweight, nullptr);
+/// dweight +=, in float.
+template <LibraryDevice D, class T>
+void conv_transpose2d_weight_gradient(D& device, ConvGeometry const& g, View<T const, 4, D> x, Reads<T, D> dy, float* dweight) {
+  conv2d_weight_gradient<D, T>(device, g, dy, x, dweight, nullptr);
 }
 
-}  // namespace tadp::cuda
+}  // namespace tadp

@@ -89,11 +89,12 @@ struct Scale {
   Rows<T> y;
   TADP_DEVICE void operator()(index_t p, index_t c) const { y.set(p, c, factor * x.get(p, c)); }
 };
-template <class T>
+/// Also between numbers of two types: gradients of weights are float, whatever they are added from.
+template <class T, class To = T>
 struct Accumulate {
   float factor;
   Rows<T const> x;
-  Rows<T> y;
+  Rows<To> y;
   TADP_DEVICE void operator()(index_t p, index_t c) const { y.add(p, c, factor * x.get(p, c)); }
 };
 template <class T>
@@ -101,6 +102,13 @@ struct Copy {
   Rows<T const> x;
   Rows<T> y;
   TADP_DEVICE void operator()(index_t p, index_t c) const { y.pixel(p)[c] = x.pixel(p)[c]; }
+};
+/// The nearest number of another type.
+template <class T, class To>
+struct Convert {
+  Rows<T const> x;
+  Rows<To> y;
+  TADP_DEVICE void operator()(index_t p, index_t c) const { y.set(p, c, x.get(p, c)); }
 };
 
 template <class T>

@@ -38,10 +38,15 @@ template <KernelDevice D, class T>
 void scale(D& device, float factor, View<T const, 4, D> x, Writes<T, D> y) {
   cuda::for_each(device, y.shape.pixels(), y.shape.channels(), cuda::Scale<T>{factor, cuda::rows(x), cuda::rows(y)});
 }
-/// y += factor * x.
-template <KernelDevice D, class T>
-void accumulate(D& device, float factor, View<T const, 4, D> x, Writes<T, D> y) {
-  cuda::for_each(device, y.shape.pixels(), y.shape.channels(), cuda::Accumulate<T>{factor, cuda::rows(x), cuda::rows(y)});
+/// y += factor * x; the two may be numbers of different types.
+template <KernelDevice D, class T, class To>
+void accumulate(D& device, float factor, View<T const, 4, D> x, View<To, 4, D> y) {
+  cuda::for_each(device, y.shape.pixels(), y.shape.channels(), cuda::Accumulate<T, To>{factor, cuda::rows(x), cuda::rows(y)});
+}
+/// y = the nearest to x in numbers of its own type.
+template <KernelDevice D, class T, class To>
+void convert(D& device, View<T const, 4, D> x, View<To, 4, D> y) {
+  cuda::for_each(device, y.shape.pixels(), y.shape.channels(), cuda::Convert<T, To>{cuda::rows(x), cuda::rows(y)});
 }
 /// y = x, between views of any strides.
 template <KernelDevice D, class T>

@@ -56,7 +56,7 @@ struct MeanOfChannels {
   std::int32_t const* channels;
   index_t count;
   Rows<T const> x;
-  Rows<T> y;
+  Rows<float> y;
   TADP_DEVICE void operator()(index_t p, index_t) const {
     float total = 0.0F;
     for (index_t i = 0; i < count; ++i) total += x.get(p, channels[i]);

@@ -44,7 +44,7 @@ void divide_by_windows(D& device, float const* rows, float const* columns, Write
 
 /// y (.., 1) = the mean of the channels of x that are listed, a duplicate counting twice.
 template <KernelDevice D, class T>
-void mean_of_channels(D& device, View<T const, 4, D> x, std::int32_t const* channels, index_t count, Writes<T, D> y) {
+void mean_of_channels(D& device, View<T const, 4, D> x, std::int32_t const* channels, index_t count, Writes<float, D> y) {
   cuda::for_each(device, x.shape.pixels(), 1, cuda::MeanOfChannels<T>{channels, count, cuda::rows(x), cuda::rows(y)});
 }
 

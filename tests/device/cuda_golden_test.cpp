@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every stage of the small preset on the CUDA device against the reference's goldens: in float, in half, in bfloat16.
+// Without a device all of it is compiled and linked.
+#include "tadp/kernels/cuda.hpp"
+
+#include "../golden/half_limits.hpp"
+
+using namespace tadp;
+
+namespace {
+doctest::skip with_a_device() { return doctest::skip(cuda_devices().devices.empty()); }
+}  // namespace
+
+TEST_CASE("the stages of the small preset on the CUDA device are the reference's" * with_a_device()) {
+  golden::for_each_case(golden::folder(), GoldenKind::stages_tiny, [](Golden const& g) {
+    auto check = golden::strict(g);
+    for (golden::Stage const& s : golden::stages_of(g, true, Cuda{0}))
+      s.name.starts_with("seg.loss") ? check.scalar(s.name, static_cast<double>(s.values[0])) : check.features(s.name, s.view());
+  });
+}
+
+TEST_CASE("half and bfloat16 on the CUDA device depart from the reference as far as on the host" * with_a_device()) {
+  golden::for_each_case(golden::folder(), GoldenKind::stages_tiny, [](Golden const& g) {
+    golden::hold<Half>(g, golden::half_limits, Cuda{0});
+    golden::hold<BFloat16>(g, golden::bfloat16_limits, Cuda{0});
+  });
+}
