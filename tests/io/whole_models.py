@@ -135,7 +135,7 @@ sys.exit(code)
 
 
 def run(*command):
-    """Runs a program and returns its error, seconds and peak memory in MB."""
+    """Runs a program and returns its error, seconds and peak memory in MiB."""
     done = subprocess.run([sys.executable, "-c", MEASURED, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     text, _, numbers = done.stdout.strip().rpartition("\n")
     return None if done.returncode == 0 else text or "failed", *map(float, numbers.split())
@@ -146,7 +146,7 @@ def reads(program, path, picture, size, first):
     bytes_ = sum(f.stat().st_size for f in ([path] if path.is_file() else path.rglob("*.safetensors")))
     print(f"     {path.name}, {bytes_ / 1e6:.0f} MB", flush=True)
     error, seconds, peak = run(program, "inspect", path, "--json")
-    check(error is None, f"opened in {seconds:.2f} s, peak {peak:.0f} MB" + (f": {error}" if error else ""))
+    check(error is None, f"opened in {seconds:.2f} s, peak {peak:.0f} MiB" + (f": {error}" if error else ""))
     features = path.parent / "features.safetensors"
     error, seconds, peak = run(program, "features", picture, "--size", size, "--tokens", "320,120,39", "--model", path, "--out", features, "--quiet")
     if error:
@@ -154,12 +154,12 @@ def reads(program, path, picture, size, first):
         return first
     digest = hashlib.sha256(features.read_bytes()).hexdigest()
     features.unlink()
-    check(first in (None, digest), f"features {digest[:12]}, {seconds:.1f} s, peak {peak:.0f} MB")
+    check(first in (None, digest), f"features {digest[:12]}, {seconds:.1f} s, peak {peak:.0f} MiB")
     error, seconds, peak = run(sys.executable, CERTIFICATE, path, "--size", size, "--keep", "64")
-    check(error is None, f"certificate made in {seconds:.1f} s, peak {peak:.0f} MB" + (f": {error}" if error else ""))
+    check(error is None, f"certificate made in {seconds:.1f} s, peak {peak:.0f} MiB" + (f": {error}" if error else ""))
     if error is None:
         error, seconds, peak = run(program, "verify", path, "--quiet")
-        check(error is None, f"verified in {seconds:.1f} s, peak {peak:.0f} MB" + (f": {error}" if error else ""))
+        check(error is None, f"verified in {seconds:.1f} s, peak {peak:.0f} MiB" + (f": {error}" if error else ""))
     return digest
 
 
@@ -177,7 +177,7 @@ def main():
         error, seconds, peak = run(options.program, "convert", folder, "--layout", "compvis", "--out", folder.parent / "compvis.safetensors")
         if error:
             sys.exit(error)
-        print(f"     converted to CompVis in {seconds:.1f} s, peak {peak:.0f} MB", flush=True)
+        print(f"     converted to CompVis in {seconds:.1f} s, peak {peak:.0f} MiB", flush=True)
         judge_conversion(folder, load_file(folder.parent / "compvis.safetensors"))
         picture = CERTIFICATE.parents[1] / "docs/images/street-samples.png"
         digest = None
