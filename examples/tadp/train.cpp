@@ -31,7 +31,7 @@ void add_train(CLI::App& app, Command& command) {
   sub->add_flag("--no-augmentation", o->unchanged, "windows without mirror, scales and colours");
   sub->add_flag("--incomplete", o->incomplete, "depth and boxes: learn from what of the folder can be used and name the rest, in place of an error");
   sub->add_option("--features", o->features, "labels, with --freeze backbone: the backbone's features are computed once, into this file, and the head learns from it; a file that is there is refused unless it is of the same weights, texts, windows and data")->type_name("FILE");
-  sub->add_option("--views", o->views, "windows of each picture in the file of --features")->capture_default_str()->check(CLI::Range(1, 1000))->type_name("N");
+  sub->add_option("--views", o->views, "windows of each picture in the file of --features")->capture_default_str()->check(CLI::Range(1, 1000))->type_name("N")->needs("--features");
   sub->add_option("--list", o->list, "depth: the list, in the folder or elsewhere; else list.txt where there is one")->type_name("FILE");
   sub->add_option("--depth-scale", o->depth_scale, "depth: units a metre of PNG files; else what the list says, or 1000")->check(CLI::PositiveNumber)->type_name("N");
   sub->add_option("--split", o->split, "boxes: a list of ImageSets/Main without its ending; else all annotations")->type_name("NAME");
