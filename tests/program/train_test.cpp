@@ -122,6 +122,10 @@ TEST_CASE("a head learns from features that are kept in a file, which is refused
   CHECK(other.says("prompt"));
   CHECK(!std::filesystem::exists(p.folder / "other.safetensors"));
   CHECK(p.train(keeping + "--prompt 'fixed:a road' --no-augmentation", "other.safetensors").says("preprocessing"));
+  // A checkpoint of a head on other features is no start for this one.
+  auto const others = p.train("--freeze backbone --steps 2 --views 2 --features " + quoted(p.folder / "null.features") + " --prompt null");
+  CHECK(others.status == 2);
+  CHECK(others.says("features"));
 }
 
 TEST_CASE("what does not fit a task is refused before anything is trained") {

@@ -3,6 +3,7 @@
 // A safetensors file, read by mapping; it says what it was made from and is refused where any of it differs.
 #pragma once
 
+#include "tadp/core/fingerprint.hpp"
 #include "tadp/core/shape.hpp"
 #include "tadp/io/safetensors.hpp"
 #include "tadp/io/safetensors_write.hpp"
@@ -136,6 +137,12 @@ class FeatureCache {
   FeatureCacheLayout const& layout() const { return layout_; }
   std::size_t size() const { return layout_.items; }
   std::filesystem::path const& path() const { return file_.path(); }
+  /// A name for what it was made from.
+  std::string fingerprint() const {
+    Fingerprint f;
+    for (auto const& field : detail::cache_fields) f.add(file_.metadata().at(field.name)).add("\n");
+    return f.hex();
+  }
   /// The numbers of a level of an item, (h, w, channels), into room for all of them.
   void read(std::size_t item, std::size_t level, float* out) const { file_.read_f32(*entries_[item][level], out); }
   std::span<std::uint8_t const> labels(std::size_t item) const {

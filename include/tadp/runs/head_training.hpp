@@ -95,7 +95,7 @@ void train_head(Model const& model, Weights<Device>& weights, FeatureCache const
   detail::CachedBatches data(cache, options.batch, options.seed);
   std::map<std::string, std::string> const notes{
       {"stage", "head"}, {"seed", std::to_string(options.seed)}, {"total", std::to_string(options.run.steps)}, {"batch", std::to_string(options.batch)}, {"items", std::to_string(cache.size())},
-      {"optimizer", options.muon ? "muon" : "adamw"}};
+      {"optimizer", optimizer_name(options.muon)}, {"features", cache.fingerprint()}};
   run_training(fit, options.run, notes, [&](auto& ctx, std::uint64_t step, int part) {
     auto const pyramid = data.pyramid(ctx, step, static_cast<std::uint64_t>(part));
     auto const logits = head.net()(ctx, pyramid);
