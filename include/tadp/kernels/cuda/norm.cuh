@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Group, layer and batch normalisation with the activation that follows them, and their gradients.
-// Statistics are float whatever the element is: two passes, the mean first, then the squares about it.
+// Statistics are float whatever the element is: sums in double, or two passes, the mean first, then the squares about it.
 #pragma once
 
 #include "tadp/kernels/cuda/pointwise.cuh"
@@ -17,26 +17,37 @@ TADP_DEVICE inline float after_slope(After after, float z) {
   return after == After::silu ? slope_of(Activation::silu, z) : after == After::relu ? slope_of(Activation::relu, z) : 1.0F;
 }
 
-/// Mean and 1/sqrt(variance + eps) of one group of one picture a block: stats (N, 1, 1, 2 C), a channel that of its group.
+/// A term of ChannelSums: the values and their squares. A sum of squares about zero loses nothing that matters in double.
 template <class T>
+struct Moments {
+  static constexpr int sums = 2;
+  Rows<T const> x;
+  TADP_DEVICE void operator()(index_t p, index_t c, double* sum) const {
+    auto const v = static_cast<double>(x.get(p, c));
+    sum[0] += v;
+    sum[1] += v * v;
+  }
+};
+
+/// Mean and 1/sqrt(variance + eps) of one group of one picture a block, from the chunks' moments of every channel:
+/// stats (N, 1, 1, 2 C), a channel that of its group.
 struct GroupStatistics {
   static constexpr int threads = 256;
   using Shared = Nothing;
-  Rows<T const> x;
+  Sums<2> const* partial;  ///< [picture][chunk][channel]
   Rows<float> stats;
-  index_t pictures, positions, groups, size;
-  float eps;
+  index_t pictures, chunks, groups, size;
+  double count, eps;
 
   index_t blocks() const { return pictures * groups; }
   template <class Block>
   TADP_DEVICE void operator()(Block& block) const {
-    index_t const n = block.index() / groups, first = block.index() % groups * size, count = positions * size;
-    float const mean = static_cast<float>(sum_about(block, n * positions, first, 0.0F, false) / static_cast<double>(count));
-    double const variance = sum_about(block, n * positions, first, mean, true) / static_cast<double>(count);
-    auto const rstd = static_cast<float>(1.0 / std::sqrt(variance + static_cast<double>(eps)));
+    index_t const n = block.index() / groups, first = block.index() % groups * size;
+    double const mean = moment(block, n, first, 0) / count, spread = moment(block, n, first, 1) / count - mean * mean;
+    auto const rstd = static_cast<float>(1.0 / std::sqrt((spread > 0.0 ? spread : 0.0) + eps));
     block.each([&](int t) {
       for (index_t c = first + t; c < first + size; c += threads) {
-        stats.pixel(n)[c] = mean;
+        stats.pixel(n)[c] = static_cast<float>(mean);
         stats.pixel(n)[groups * size + c] = rstd;
       }
     });
@@ -44,15 +55,11 @@ struct GroupStatistics {
 
  private:
   template <class Block>
-  TADP_DEVICE double sum_about(Block& block, index_t pixel, index_t channel, float mean, bool squared) const {
+  TADP_DEVICE double moment(Block& block, index_t n, index_t first, int which) const {
     typename Block::template PerThread<double> total;
     block.each([&](int t) {
-      float sum = 0.0F;
-      for (index_t i = t; i < positions * size; i += threads) {
-        float const d = x.get(pixel + i / size, channel + i % size) - mean;
-        sum += squared ? d * d : d;
-      }
-      total[t] = static_cast<double>(sum);
+      total[t] = 0.0;
+      for (index_t i = t; i < chunks * size; i += threads) total[t] += partial[(n * chunks + i / size) * groups * size + first + i % size].value[which];
     });
     return block.join(total, Sum{});
   }

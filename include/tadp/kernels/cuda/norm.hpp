@@ -38,7 +38,12 @@ Statistics group_statistics(View<float const, 4, D> stats) {
 template <KernelDevice D, class T>
 void group_norm(D& device, int groups, float eps, bool silu, View<T const, 4, D> x, float const* w, float const* b, Writes<T, D> y, Writes<float, D> stats) {
   index_t const c = x.shape.channels(), positions = x.shape[1] * x.shape[2];
-  cuda::start(device, cuda::GroupStatistics<T>{cuda::rows(x), cuda::rows(stats), x.shape[0], positions, groups, c / groups, eps});
+  cuda::Scratch scratch(device, cuda::channel_sum_bytes<cuda::Moments<T>>(x.shape[0], positions, c));
+  cuda::ChannelSums<cuda::Moments<T>> moments{{cuda::rows(x)}, x.shape[0], positions, c, nullptr};
+  moments.partial = scratch.template take<cuda::Sums<2>>(x.shape[0] * moments.chunks() * c);
+  cuda::start(device, moments);
+  auto const count = static_cast<double>(positions * (c / groups));
+  cuda::start(device, cuda::GroupStatistics{moments.partial, cuda::rows(stats), x.shape[0], moments.chunks(), groups, c / groups, count, static_cast<double>(eps)});
   cuda::ChannelNorm<T> const norm{cuda::rows(x), cuda::group_statistics<D>(stats), w, b, silu ? cuda::After::silu : cuda::After::nothing, positions};
   cuda::for_each(device, x.shape.pixels(), c, cuda::Normalise<T>{norm, cuda::rows(y)});
 }
