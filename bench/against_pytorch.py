@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ap = argparse.ArgumentParser()
@@ -35,6 +36,16 @@ from safetensors.numpy import load_file
 import hash_weights
 import sd15
 
+
+def fill_in_threads(module, seed):
+    """What hash_weights.fill_module does, on all threads: a billion numbers take one of them half a minute."""
+    with torch.no_grad(), ThreadPoolExecutor(a.threads) as pool:
+        list(pool.map(lambda item: item[1].data.copy_(torch.from_numpy(hash_weights.weight(item[0], item[1].shape, seed))),
+                      [(k, t) for k, t in module.state_dict(keep_vars=True).items() if torch.is_floating_point(t)]))
+    return module
+
+
+hash_weights.fill_module = fill_in_threads
 torch.set_num_threads(a.threads)
 torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 wait = torch.cuda.synchronize if a.device == "cuda" else (lambda: None)
