@@ -5,8 +5,10 @@
 
 #include "host_cuda.hpp"
 #include "plain_device.hpp"
+#include "tadp/kernels/cuda/library_attention.hpp"
 #include "tadp/kernels/cuda/library_conv.hpp"
 
+#include <cmath>
 #include <vector>
 
 namespace host_cuda {
@@ -103,6 +105,32 @@ inline bool library_convolve(WithLibraries&, cuda::ConvolutionKind const& k, cud
       at(o.w).write(w);
       break;
   }
+  return true;
+}
+
+/// Heads of a multiple of eight channels, as cuDNN's flash kernels have it. Probabilities are not rounded.
+inline bool library_attend(WithLibraries&, cuda::AttentionKind const& kind, cuda::AttentionOperands const& o) {
+  if (kind.width % 8 != 0) return false;
+  Numbers const q(kind.number, o.q), k(kind.number, o.k), v(kind.number, o.v), out(kind.number, o.o);
+  std::vector<double> p(static_cast<std::size_t>(kind.keys));
+  for (index_t n = 0; n < kind.pictures; ++n)
+    for (index_t h = 0; h < kind.heads; ++h)
+      for (index_t i = 0; i < kind.queries; ++i) {
+        index_t const query = n * kind.queries + i, key = n * kind.keys, channel = h * kind.width;
+        double sum = 0.0;
+        for (index_t j = 0; j < kind.keys; ++j) {
+          double score = 0.0;
+          for (index_t c = channel; c < channel + kind.width; ++c)
+            score += static_cast<double>(q.get(query * kind.stride_q + c)) * static_cast<double>(k.get((key + j) * kind.stride_k + c));
+          sum += p[static_cast<std::size_t>(j)] = std::exp(score / std::sqrt(static_cast<double>(kind.width)));
+        }
+        for (index_t c = channel; c < channel + kind.width; ++c) {
+          double value = 0.0;
+          for (index_t j = 0; j < kind.keys; ++j) value += p[static_cast<std::size_t>(j)] / sum * static_cast<double>(v.get((key + j) * kind.stride_v + c));
+          out.set(query * kind.stride_o + c, static_cast<float>(value));
+        }
+        o.log_sum[query * kind.stride_sum + h] = static_cast<float>(std::log(sum));
+      }
   return true;
 }
 

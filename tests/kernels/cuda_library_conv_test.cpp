@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the CUDA device asks of cuBLASLt and cuDNN, with plain loops in their places: strides, transpositions, packing,
 // padding and doubling, what is fused and what is added afterwards, against the plain device.
-#include "../host_libraries.hpp"
-#include "cuda_trials.hpp"
+#include "library_trials.hpp"
 
 using namespace host_cuda;
 
 namespace {
-
-/// use(device, view -> view of that device): the kernels' device with libraries, every other one as it is.
-template <class D, class Use>
-void with_libraries(D& device, Use const& use) {
-  if constexpr (std::is_same_v<D, Device>) {
-    WithLibraries with(device);
-    use(with, []<class T>(View<T, 4, Device> v) { return View<T, 4, WithLibraries>{v.data, v.shape, v.pixel_stride}; });
-  } else {
-    use(device, [](auto v) { return v; });
-  }
-}
 
 ConvGeometry geometry(Dice& dice) {
   if (dice.integer(0, 2) == 0) return ConvGeometry::same(1);  // a linear layer

@@ -17,8 +17,9 @@ struct RunsKernels {};
 template <class Device>
 concept KernelDevice = std::derived_from<Device, RunsKernels>;
 
-/// One that leaves convolutions to libraries says so by a member, and has
-///   library_multiply(device, product, operands), library_convolve(device, kind, operands)   beside its type
+/// One that leaves convolutions and attention to libraries says so by a member, and has beside its type
+///   library_multiply(device, product, operands)
+///   library_convolve(device, kind, operands), library_attend(device, kind, operands)   false: the library cannot
 template <class Device>
 concept LibraryDevice = KernelDevice<Device> && requires { requires Device::has_libraries; };
 

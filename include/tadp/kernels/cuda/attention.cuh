@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention: 16 queries a block against tiles of keys, heads one after the other, so that the map is their mean without
-// a probability ever being stored; with the 77 keys of a text there is one tile, and everything is read once.
+// Attention: 16 queries a block against tiles of keys. Where a map is wanted the heads come one after the other, so that it
+// is their mean without a probability ever being stored; with the 77 keys of a text there is one tile, and everything is
+// read once. Without a map each head has a block of its own.
 #pragma once
 
 #include "tadp/kernels/cuda/element.cuh"
@@ -41,13 +42,15 @@ struct Attention {
   Rows<float> log_sum;
   Rows<T> map;  ///< may be empty
 
-  index_t blocks() const { return g.pictures * blocks_for(g.queries, query_tile); }
+  index_t blocks() const { return g.pictures * blocks_for(g.queries, query_tile) * (map.there() ? 1 : g.heads); }
   template <class Block>
   TADP_DEVICE void operator()(Block& block) const {
     Shared& s = block.shared();
-    index_t const tiles = (g.queries + query_tile - 1) / query_tile, n = block.index() / tiles, first = block.index() % tiles * query_tile;
+    index_t const apart = map.there() ? 1 : g.heads, tiles = (g.queries + query_tile - 1) / query_tile;
+    index_t const tile = block.index() / apart, n = tile / tiles, first = tile % tiles * query_tile;
     index_t const rows = g.queries - first < query_tile ? g.queries - first : query_tile, pixel = n * g.queries + first;
-    for (index_t h = 0; h < g.heads; ++h) {
+    index_t const first_head = block.index() % apart, heads = map.there() ? g.heads : first_head + 1;
+    for (index_t h = first_head; h < heads; ++h) {
       block.each([&](int t) {
         if (t < query_tile) {
           s.largest[t] = -std::numeric_limits<float>::infinity();

@@ -22,6 +22,13 @@ AttentionShape attention_shape(AttentionGeometry const& g, View<T const, 4, D> q
   index_t const width = q.shape.channels() / g.heads;
   return {q.shape[0], q.shape[1] * q.shape[2], k.shape[1] * k.shape[2], g.heads, width, g.causal, static_cast<float>(1.0 / std::sqrt(static_cast<double>(width))), text};
 }
+/// By our own kernel.
+template <class T, class D>
+void attend(D& device, AttentionShape const& shape, View<T const, 4, D> q, View<T const, 4, D> k, View<T const, 4, D> v, View<T, 4, D> o, View<float, 4, D> log_sum, View<T, 4, D> map) {
+  for_width(shape.width, [&]<int Widest>(std::integral_constant<int, Widest>) {
+    start(device, Attention<T, Widest>{shape, rows(q), rows(k), rows(v), rows(o), rows(log_sum), rows(map)});
+  });
+}
 
 }  // namespace cuda
 
@@ -31,10 +38,7 @@ AttentionShape attention_shape(AttentionGeometry const& g, View<T const, 4, D> q
 template <KernelDevice D, class T>
 void attention(D& device, AttentionGeometry const& g, View<T const, 4, D> q, Reads<T, D> k, Reads<T, D> v, std::int32_t const* text, Writes<T, D> o,
                Writes<float, D> log_sum, Writes<T, D> map) {
-  cuda::AttentionShape const shape = cuda::attention_shape<T, D>(g, q, k, text);
-  cuda::for_width(shape.width, [&]<int Widest>(std::integral_constant<int, Widest>) {
-    cuda::start(device, cuda::Attention<T, Widest>{shape, cuda::rows(q), cuda::rows(k), cuda::rows(v), cuda::rows(o), cuda::rows(log_sum), cuda::rows(map)});
-  });
+  cuda::attend<T, D>(device, cuda::attention_shape<T, D>(g, q, k, text), q, k, v, o, log_sum, map);
 }
 
 /// dq, dk, dv += (each may be empty), from the gradients of o and of the map (each may be empty).

@@ -17,9 +17,6 @@ inline constexpr std::int64_t x = 1, w = 2, y = 3, bias = 4, residual = 5, insid
 
 namespace cudnn_detail {
 
-constexpr cudnnDataType_t type_of(Number number) {
-  return number == Number::half ? CUDNN_DATA_HALF : number == Number::bfloat16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
-}
 inline CudnnDescriptor description(ConvolutionKind const& k) {
   std::array<std::int64_t, 2> const pads{k.pad_y, k.pad_x}, strides{k.stride, k.stride}, dilations{1, 1};
   CudnnDescriptor d(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
@@ -87,12 +84,7 @@ inline CudnnGraph convolution_graph(ConvolutionKind const& k) {
 /// Convolutions of one stream.
 class Cudnn {
  public:
-  explicit Cudnn(cudaStream_t stream) {
-    cudnnHandle_t handle = nullptr;
-    require_cudnn(cudnnCreate(&handle), "cudnnCreate");
-    handle_.reset(handle);
-    require_cudnn(cudnnSetStream(handle, stream), "cudnnSetStream");
-  }
+  explicit Cudnn(cudaStream_t stream) : handle_(cudnn_handle(stream)) {}
 
   /// False where cuDNN has no engine for it, which is remembered; Error where it fails.
   bool convolve(Cuda& device, ConvolutionKind kind, ConvolutionOperands const& o) {
@@ -115,10 +107,6 @@ class Cudnn {
   }
 
  private:
-  struct Destroy {
-    void operator()(cudnnContext* handle) const { cudnnDestroy(handle); }
-  };
-
   /// The largest power of two, up to 16, that all addresses are multiples of.
   static int alignment_of(std::initializer_list<void const*> all) {
     std::uintptr_t bits = 16;
@@ -126,7 +114,7 @@ class Cudnn {
     return static_cast<int>(bits & (~bits + 1));
   }
 
-  std::unique_ptr<cudnnContext, Destroy> handle_;
+  CudnnHandle handle_;
   std::map<ConvolutionKind, std::optional<CudnnPlan>> plans_;
 };
 

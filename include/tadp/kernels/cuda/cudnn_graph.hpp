@@ -4,9 +4,10 @@
 #pragma once
 
 #include "tadp/device/cuda.hpp"
+#include "tadp/kernels/cuda/library_calls.hpp"
 
 #if !__has_include(<cudnn.h>)
-#error "tadp: the CUDA device needs cuDNN 9.8 or newer, whose cudnn.h was not found: install it beside the CUDA toolkit (cudnn9-cuda)"
+#error "tadp: the CUDA device needs cuDNN 9.13.1 or newer, whose cudnn.h was not found: install it beside the CUDA toolkit (cudnn9-cuda)"
 #endif
 
 #include <cudnn.h>
@@ -17,7 +18,7 @@
 #include <span>
 #include <vector>
 
-static_assert(CUDNN_VERSION >= 90800, "tadp: the CUDA device needs cuDNN 9.8 or newer");
+static_assert(CUDNN_VERSION >= 91301, "tadp: the CUDA device needs cuDNN 9.13.1 or newer");
 
 namespace tadp::cuda {
 
@@ -30,6 +31,25 @@ inline void require_cudnn(cudnnStatus_t status, char const* call, std::string as
   throw Error(status == CUDNN_STATUS_ALLOC_FAILED ? Errc::memory : Errc::unsupported, std::string("cuDNN: ") + call + " says " + cudnnGetErrorString(status) + details,
               {.expected = std::move(asked)});
 }
+
+struct DestroyCudnn {
+  void operator()(cudnnContext* handle) const { cudnnDestroy(handle); }
+};
+using CudnnHandle = std::unique_ptr<cudnnContext, DestroyCudnn>;
+/// A handle whose calls run in the order of a stream.
+inline CudnnHandle cudnn_handle(cudaStream_t stream) {
+  cudnnHandle_t made = nullptr;
+  require_cudnn(cudnnCreate(&made), "cudnnCreate");
+  CudnnHandle handle(made);
+  require_cudnn(cudnnSetStream(made, stream), "cudnnSetStream");
+  return handle;
+}
+
+namespace cudnn_detail {
+constexpr cudnnDataType_t type_of(Number number) {
+  return number == Number::half ? CUDNN_DATA_HALF : number == Number::bfloat16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+}
+}  // namespace cudnn_detail
 
 /// A descriptor of the backend, with setters that name their type.
 class CudnnDescriptor {

@@ -18,6 +18,7 @@
 #include "tadp/kernels/cuda/optimizer.cuh"
 #include "tadp/kernels/cuda/proposals.cuh"
 #include "tadp/kernels/cuda/roi.cuh"
+#include "tadp/kernels/cuda/softmax.cuh"
 #include "tadp/kernels/cuda/windows.cuh"
 
 namespace tadp::cuda {
@@ -81,7 +82,8 @@ TADP_EACH_ELEMENT(WORK, PosteriorSample)
 TADP_EACH_ELEMENT(WORK, PosteriorSampleGradient)
 TADP_EACH_ELEMENT(WORK, ChannelDropout)
 
-TADP_EACH_ELEMENT(KERNEL, GroupStatistics)
+TADP_EACH_ELEMENT(CHANNEL_TERM, Moments)
+TADP_KERNEL(GroupStatistics)
 TADP_EACH_ELEMENT(WORK, Normalise)
 TADP_EACH_ELEMENT(CHANNEL_TERM, NormaliseSlopes)
 TADP_CHANNEL_DONE(2, KeepSums<2>)
@@ -96,6 +98,7 @@ TADP_CHANNEL_DONE(1, StoreMean)
 TADP_WORK(MoveStatistics)
 
 TADP_EACH_WIDTH(Attention)
+TADP_EACH_ELEMENT(KERNEL, SoftmaxRows)
 TADP_EACH_ELEMENT(KERNEL, AttentionRowSums)
 TADP_EACH_WIDTH(AttentionQueryGradient)
 TADP_EACH_WIDTH(AttentionKeyGradient)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA device's convolutions and linear layers: cuDNN's and cuBLASLt's. They go before the kernels of conv.hpp.
-// What each function means stands there.
+// The CUDA device's convolutions, linear layers and self-attention: cuDNN's and cuBLASLt's. They go before the kernels of
+// conv.hpp and attention.hpp. What each function means stands there.
 #pragma once
 
 #include "tadp/kernels/cuda/cublaslt.hpp"
 #include "tadp/kernels/cuda/cuda.hpp"
+#include "tadp/kernels/cuda/cudnn_attention.hpp"
 #include "tadp/kernels/cuda/cudnn_convolution.hpp"
+#include "tadp/kernels/cuda/library_attention.hpp"
 #include "tadp/kernels/cuda/library_conv.hpp"
 
 namespace tadp {
@@ -13,6 +15,9 @@ namespace tadp {
 inline void library_multiply(Cuda& device, cuda::Product const& product, cuda::ProductOperands const& o) { device.library<cuda::CublasLt>().multiply(device, product, o); }
 inline bool library_convolve(Cuda& device, cuda::ConvolutionKind const& kind, cuda::ConvolutionOperands const& o) {
   return device.library<cuda::Cudnn>().convolve(device, kind, o);
+}
+inline bool library_attend(Cuda& device, cuda::AttentionKind const& kind, cuda::AttentionOperands const& o) {
+  return device.library<cuda::CudnnAttention>().attend(device, kind, o);
 }
 
 }  // namespace tadp

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is asked of a library: a product of matrices, a convolution of packed tensors. Plain numbers, no library's header.
-// A device answers by library_multiply and library_convolve beside its type.
+// What is asked of a library: a product of matrices, a convolution of packed tensors, attention. Plain numbers, no
+// library's header. A device answers by library_multiply, library_convolve and library_attend beside its type.
 #pragma once
 
 #include "tadp/core/element.hpp"
@@ -81,6 +81,26 @@ struct ConvolutionOperands {
   void* y;
   void* bias = nullptr;
   void* residual = nullptr;
+};
+
+/// o = softmax(q k^T / sqrt(width)) v, every picture with keys of its own. Everything that a plan depends on.
+struct AttentionKind {
+  index_t pictures = 0, queries = 0, keys = 0, heads = 1, width = 0;  ///< width: channels of a head
+  index_t stride_q = 0, stride_k = 0, stride_v = 0, stride_o = 0, stride_sum = 0;  ///< from pixel to pixel
+  Number number = Number::float32;                                   ///< of q, k, v and o
+  friend auto operator<=>(AttentionKind const&, AttentionKind const&) = default;
+
+  std::string text() const {
+    return "attention of " + std::to_string(pictures) + " x " + std::to_string(queries) + " queries and " + std::to_string(keys) + " keys, " + std::to_string(heads) + " heads of " +
+           std::to_string(width) + " channels, " + cuda::text(number);
+  }
+};
+struct AttentionOperands {
+  void const* q;
+  void const* k;
+  void const* v;
+  void* o;
+  float* log_sum;  ///< (pictures, queries, heads)
 };
 
 }  // namespace tadp::cuda

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Self-attention by libraries on the CUDA device, at Stable Diffusion's sizes, against our own kernel on the same device.
+// Without a device all of it is compiled and linked.
+#include "tadp/kernels/cuda.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <type_traits>
+#include <vector>
+
+using namespace tadp;
+
+namespace {
+
+doctest::skip with_a_device() { return doctest::skip(cuda_devices().devices.empty()); }
+
+/// Numbers in (-1, 1) in elements, on the device.
+template <class T>
+Tensor<T, 4, Cuda> numbers(Cuda const& device, FeatureShape const& shape, std::uint64_t seed) {
+  std::vector<T> host(static_cast<std::size_t>(shape.count()));
+  for (std::size_t i = 0; i < host.size(); ++i) {
+    float const v = 2.0F * random_unit(seed, i) - 1.0F;
+    if constexpr (std::is_same_v<T, float>)
+      host[i] = v;
+    else
+      host[i] = cuda::from_float<T>(v);
+  }
+  Tensor<T, 4, Cuda> there(device, shape);
+  device.copy_from_host(there.data(), host.data(), host.size() * sizeof(T));
+  return there;
+}
+template <class T>
+std::vector<float> on_host(Cuda const& device, Tensor<T, 4, Cuda> const& there) {
+  std::vector<T> host(static_cast<std::size_t>(there.shape().count()));
+  device.copy_to_host(host.data(), there.data(), host.size() * sizeof(T));
+  std::vector<float> wide;
+  for (T const v : host) wide.push_back(cuda::to_float(v));
+  return wide;
+}
+double departure(std::vector<float> const& a, std::vector<float> const& b) {
+  double off = 0.0, size = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    double const d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    off += d * d;
+    size += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  return std::sqrt(off / size);
+}
+
+template <class T>
+void agrees(int heads, index_t width, index_t side, bool as_a_whole) {
+  Cuda device(0);
+  FeatureShape const shape{2, side, side, heads * width}, sums = shape.with_channels(heads);
+  auto const q = numbers<T>(device, shape, 1), k = numbers<T>(device, shape, 2), v = numbers<T>(device, shape, 3);
+  Tensor<T, 4, Cuda> library(device, shape), own(device, shape), again(device, shape);
+  Tensor<float, 4, Cuda> library_sum(device, sums), own_sum(device, sums);
+  using Read = View<T const, 4, Cuda>;
+  AttentionGeometry const g{heads, false};
+  attention(device, g, Read(q.view()), Read(k.view()), Read(v.view()), nullptr, library.view(), library_sum.view(), {});
+  attention(device, g, Read(q.view()), Read(k.view()), Read(v.view()), nullptr, again.view(), library_sum.view(), {});
+  cuda::attend<T, Cuda>(device, cuda::attention_shape<T, Cuda>(g, q.view(), k.view(), nullptr), q.view(), k.view(), v.view(), own.view(), own_sum.view(), {});
+  auto const result = on_host(device, library);
+  INFO(to_string(shape) << ", " << heads << " heads, " << cuda::text(cuda::number_of<T>));
+  CHECK(departure(result, on_host(device, own)) <= (std::is_same_v<T, float> ? 2e-6 : std::is_same_v<T, Half> ? 2e-3 : 1.5e-2));
+  CHECK(departure(on_host(device, library_sum), on_host(device, own_sum)) <= 2e-6);
+  CHECK(result == on_host(device, again));
+  if constexpr (!std::is_same_v<T, float>) {
+    index_t const stride = shape.c();
+    cuda::AttentionKind const kind{2, side * side, side * side, heads, width, stride, stride, stride, stride, heads, cuda::number_of<T>};
+    CHECK(library_attend(device, kind, {q.data(), k.data(), v.data(), again.data(), library_sum.data()}) == as_a_whole);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("self-attention by libraries answers on the CUDA device what our kernel answers" * with_a_device()) {
+  agrees<float>(8, 40, 64, false);
+  agrees<float>(8, 80, 32, false);
+  agrees<float>(1, 512, 32, false);
+  agrees<float>(3, 7, 17, false);
+}
+
+TEST_CASE("self-attention in halves on the CUDA device is cuDNN's for the UNet's heads, and products for the autoencoder's" * with_a_device()) {
+  for (auto const& [heads, width, side] : {std::array<index_t, 3>{8, 40, 64}, {8, 80, 32}, {8, 160, 16}}) {
+    agrees<Half>(static_cast<int>(heads), width, side, true);
+    agrees<BFloat16>(static_cast<int>(heads), width, side, true);
+  }
+  agrees<Half>(1, 512, 32, false);
+  agrees<BFloat16>(1, 512, 32, false);
+}
