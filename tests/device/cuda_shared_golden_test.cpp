@@ -7,6 +7,7 @@
 #include "tadp/runs/golden_gradients.hpp"
 #include "tadp/runs/golden_prim.hpp"
 #include "tadp/runs/golden_stages.hpp"
+#include "tadp/runs/golden_windows.hpp"
 
 using namespace tadp;
 using Device = cuda_shared::Device;
@@ -31,6 +32,14 @@ TEST_CASE("all stages of all heads on the CUDA device are the reference's, with 
   };
   golden::for_each_case(golden::fixture(), GoldenKind::stages_tiny, compare);
   golden::for_each_case(golden::folder(), GoldenKind::stages_tiny, compare);
+}
+
+TEST_CASE("sliding, padded and mirrored windows on the CUDA device give the reference's answers" * with_a_device()) {
+  cuda_shared::PinnedHeap const heap;
+  golden::for_each_case(golden::folder(), GoldenKind::windows, [](Golden const& g) {
+    auto check = golden::strict(g);
+    GoldenWindows<GoldenTiny, Device>(g, Device{0}).run(check);
+  });
 }
 
 TEST_CASE("gradients and steps of training on the CUDA device are the reference's" * with_a_device()) {

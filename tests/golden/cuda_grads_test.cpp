@@ -7,6 +7,7 @@
 #include "tadp/runs/golden_gradients.hpp"
 #include "tadp/runs/golden_prim.hpp"
 #include "tadp/runs/golden_stages.hpp"
+#include "tadp/runs/golden_windows.hpp"
 
 #include <doctest/doctest.h>
 
@@ -27,6 +28,13 @@ TEST_CASE("all stages of all heads on the CUDA kernels are the reference's, with
   };
   golden::for_each_case(golden::fixture(), GoldenKind::stages_tiny, compare);
   golden::for_each_case(golden::folder(), GoldenKind::stages_tiny, compare);
+}
+
+TEST_CASE("sliding, padded and mirrored windows on the CUDA kernels give the reference's answers") {
+  golden::for_each_case(golden::fixture(), GoldenKind::windows, [](Golden const& g) {
+    auto check = golden::strict(g);
+    GoldenWindows<GoldenTiny, Device>(g, Device{}).run(check);
+  });
 }
 
 TEST_CASE("gradients and steps of training on the CUDA kernels are the reference's") {

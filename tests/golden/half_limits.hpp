@@ -45,10 +45,13 @@ inline std::vector<index_t> labels(Stage const& logits) {
   return all;
 }
 
-/// Holds a device of one element to its limits, and its labels to those of the same device in float. Stack: GoldenTiny or
-/// GoldenFull, whose logits are compared at the size that the golden has them in.
-template <class Element, class Stack = GoldenTiny, class Device>
-void hold(Golden const& g, Limits const& limits, Device const& device) {
+/// Logits of segmentation at the size of the picture, or smaller where the golden has only those.
+inline Stage const& logits_of(Golden const& g, std::vector<Stage> const& all) { return named(all, g.has("seg.logits_resized") ? "seg.logits_resized" : "seg.logits"); }
+
+/// Holds a device of one element to its limits, and its labels to those of the same device in float, whose logits
+/// `in_float` are. Stack: GoldenTiny or GoldenFull.
+template <class Element, class Stack, class Device>
+void hold(Golden const& g, Limits const& limits, Device const& device, Stage const& in_float) {
   auto const stages = stages_of<Stack>(g, true, InElement<Device, Element>(device));
   Departure most;
   int compared = 0;
@@ -64,7 +67,6 @@ void hold(Golden const& g, Limits const& limits, Device const& device) {
     ++compared;
   }
   CHECK(compared >= 40);
-  auto const in_float = named(stages_of<Stack>(g, false, device), g.has("seg.logits_resized") ? "seg.logits_resized" : "seg.logits");
   auto const found = labels(named(stages, in_float.name)), expected = labels(in_float);
   std::size_t same = 0;
   double widest = 0.0;  // what lies between two classes that changed places
@@ -78,6 +80,11 @@ void hold(Golden const& g, Limits const& limits, Device const& device) {
   INFO(same << " of " << found.size() << " labels are the same");
   CHECK(share >= limits.labels);
   MESSAGE(g.name() << ": worst stage " << most.mean << " of RMS (an element " << most.worst << "), equal labels " << 100.0 * share << " %");
+}
+
+template <class Element, class Device>
+void hold(Golden const& g, Limits const& limits, Device const& device) {
+  hold<Element, GoldenTiny>(g, limits, device, logits_of(g, stages_of<GoldenTiny>(g, false, device)));
 }
 
 inline constexpr Limits half_limits{0.005, 0.006, 0.995}, bfloat16_limits{0.03, 0.042, 0.985};
