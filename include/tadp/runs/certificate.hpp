@@ -94,7 +94,7 @@ class CertificatePass {
   CertifiedNet<Stack> net_;
   Weights<Cpu> weights_;
   Plan<Cpu> plan_;
-  GoldenStageList stages_;
+  GoldenStageList<> stages_;
   FeatureShape shape_{};
   Value picture_{}, time_{};
   BoxList<Value> rois_{};  ///< where there is a detection head

@@ -24,8 +24,8 @@ inline std::vector<float> golden_depth_truth(index_t pixels, std::uint64_t seed)
 }
 
 /// `pyramid`: without maps, of pictures of height x width. Error(unsupported) where the case has other widths.
-template <class Stack>
-void check_golden_depth(GoldenCheck& check, Cpu& cpu, GoldenPyramid const& pyramid, index_t height, index_t width) {
+template <class Stack, class Device>
+void check_golden_depth(GoldenCheck& check, Device& device, GoldenPyramid<Device> const& pyramid, index_t height, index_t width) {
   Golden const& golden = check.golden();
   if (!golden_has_any(golden, "depth.")) return;
   auto const& sizes = golden.meta().at("heads").at("depth");
@@ -34,7 +34,7 @@ void check_golden_depth(GoldenCheck& check, Cpu& cpu, GoldenPyramid const& pyram
     throw Error(Errc::unsupported, "the depth head has other widths", {.file = golden.path().string(), .key = "heads.depth", .found = sizes.dump()});
   auto const truth = golden_depth_truth(pyramid[0].shape[0] * height * width, golden.seed());
   using Task = DepthOf<config>;
-  check_golden_head<Task>(check, cpu, 1, pyramid, [&](auto& ctx, PlannedValue metres, auto const& note) {
+  check_golden_head<Task>(check, device, 1, pyramid, [&](auto& ctx, PlannedValue metres, auto const& note) {
     note("depth.loss_silog", Task::loss(ctx, metres, {truth.data(), height, width}));
   });
 }

@@ -9,13 +9,13 @@
 
 namespace tadp {
 
-template <class Stack>
-class GoldenDepthGradients : GoldenGradientCase<Stack, GoldenDepthModel<Stack, PromptPolicy<Caption, Adapter>>> {
-  using Case = GoldenGradientCase<Stack, GoldenDepthModel<Stack, PromptPolicy<Caption, Adapter>>>;
+template <class Stack, class Device = Cpu>
+class GoldenDepthGradients : GoldenGradientCase<Stack, GoldenDepthModel<Stack, PromptPolicy<Caption, Adapter>>, Device> {
+  using Case = GoldenGradientCase<Stack, GoldenDepthModel<Stack, PromptPolicy<Caption, Adapter>>, Device>;
 
  public:
-  GoldenDepthGradients(Golden const& golden, int threads, bool checkpoint_blocks)
-      : Case(golden, threads, checkpoint_blocks, {}), truth_(golden_depth_truth(this->shape_.pixels(), golden.seed())) {}
+  GoldenDepthGradients(Golden const& golden, Device device, bool checkpoint_blocks)
+      : Case(golden, std::move(device), checkpoint_blocks, {}), truth_(golden_depth_truth(this->shape_.pixels(), golden.seed())) {}
 
   /// Entries depth_train.*; `change` may alter the weights that each run starts from.
   void run(GoldenCheck& check, Control const& control, typename Case::Change const& change) {

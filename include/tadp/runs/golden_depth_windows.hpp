@@ -8,13 +8,14 @@
 
 namespace tadp {
 
-template <class Stack>
+/// Device: one whose memory the host reads.
+template <class Stack, class Device = Cpu>
 class GoldenDepthWindows {
  public:
   using Model = GoldenDepthModel<Stack, PromptPolicy<Caption>>;
-  using Change = std::function<void(Weights<Cpu>&)>;
+  using Change = std::function<void(Weights<Device>&)>;
 
-  GoldenDepthWindows(Golden const& golden, int threads) : golden_(&golden), cpu_(golden_threads(threads)), threads_(golden_threads(threads)) {
+  GoldenDepthWindows(Golden const& golden, Device device, int threads) : golden_(&golden), device_(std::move(device)), threads_(threads) {
     golden.guarded([&] {
       ids_ = golden_tokens(golden.meta().at("token_ids"), Stack::text);
       latent_.scale = golden.meta().at("latent_scale").template get<float>();
@@ -24,8 +25,8 @@ class GoldenDepthWindows {
   void run(GoldenCheck& check, Control const& control = {}, Change const& change = {}) {
     auto const& meta = golden_->meta();
     if (!golden_has_any(*golden_, "depth_")) return;
-    weights_ = std::make_shared<Weights<Cpu>>(cpu_, model_->parameters());
-    fill_by_hash(*weights_, golden_->seed(), cpu_.threads());
+    weights_ = std::make_shared<Weights<Device>>(device_, model_->parameters());
+    fill_golden_weights(device_, *weights_, golden_->seed());
     if (change) change(*weights_);
     Case const padded = case_of(meta.at("depth_pad")), shifted = case_of(meta.at("depth_tta"));
     check_stages(check, padded, meta.at("depth_pad").at("pad").template get<index_t>(), control);
@@ -52,16 +53,16 @@ class GoldenDepthWindows {
   }
 
   void check_session(GoldenCheck& check, std::string const& entry, Case const& c, SessionOptions const& options, Control const& control) const {
-    Session<Model, Inference<Cpu>> session(model_, weights_, options);
+    Session<Model, Inference<Device>> session(model_, weights_, options);
     auto const map = session.depth(NormalisedView{c.picture.data(), static_cast<int>(c.shape.w()), static_cast<int>(c.shape.h())}, {.ids = ids_}, control);
     check.features(entry, {map.metres.data(), c.shape.with_channels(1)});
   }
 
   /// One pass that a listener follows; the session's answer for the same picture has to be its last stage.
   void check_stages(GoldenCheck& check, Case const& c, index_t pad, Control const& control) {
-    Plan<Cpu> plan(cpu_, &weights_->list(), weights_->flat());
+    Plan<Device> plan(device_, &weights_->list(), weights_->flat());
     std::vector<std::pair<std::string, PlannedValue>> stages;
-    PlanContext<Cpu> ctx(plan, [&](std::string const& name, PlannedValue v) {
+    PlanContext<Device> ctx(plan, [&](std::string const& name, PlannedValue v) {
       if (name.starts_with("depth.")) stages.emplace_back("depth_pad." + name.substr(6), plan.keep(v));
     });
     auto const& b = model_->backbone();
@@ -73,19 +74,19 @@ class GoldenDepthWindows {
     constexpr index_t cell = Model::Backbone::granularity / 2;
     model_->head()(ctx, pyramid, {c.shape.h() / cell, c.shape.w() / cell});
     plan.finish();
-    reframe(cpu_, ConstFeatures<Cpu>{c.picture.data(), c.shape}, plan.view(picture));
-    fill_timesteps(std::vector<float>{1.0F}, plan.view(time));
-    plan.run(cpu_, [&](std::size_t done, std::size_t total) { control.step(done, total); });
+    reframe(device_, ConstFeatures<Device>{c.picture.data(), c.shape}, plan.view(picture));
+    fill_timesteps(std::vector<float>{1.0F}, host_view(plan.view(time)));
+    plan.run(device_, [&](std::size_t done, std::size_t total) { control.step(done, total); });
     for (auto const& [name, v] : stages)
-      if (name != "depth_pad.pred") check.features(name, plan.view(v));
+      if (name != "depth_pad.pred") check.features(name, host_view(plan.view(v)));
     check_session(check, "depth_pad.pred", c, {.window = {static_cast<int>(c.shape.h()), static_cast<int>(c.shape.w())}, .threads = threads_, .latent = latent_}, control);
   }
 
   Golden const* golden_;
-  Cpu cpu_;
+  Device device_;
   int threads_;
   std::shared_ptr<Model const> model_ = std::make_shared<Model const>();
-  std::shared_ptr<Weights<Cpu>> weights_;
+  std::shared_ptr<Weights<Device>> weights_;
   std::vector<std::int32_t> ids_;
   LatentPolicy latent_{};
 };

@@ -6,8 +6,7 @@
 #include "tadp/exec/control.hpp"
 #include "tadp/heads/detection.hpp"
 #include "tadp/kernels/cpu.hpp"
-#include "tadp/runs/golden_compare.hpp"
-#include "tadp/runs/golden_inputs.hpp"
+#include "tadp/runs/golden_heads.hpp"
 
 namespace tadp {
 
@@ -16,19 +15,20 @@ template <class Stack>
 inline constexpr DetectionConfig golden_detection_config =
     Stack::head_width == DetectionConfig{}.width ? DetectionConfig{} : DetectionConfig{.width = Stack::head_width, .representation = 2 * Stack::head_width};
 
-template <class Stack>
+/// Device: one whose memory the host reads.
+template <class Stack, class Device = Cpu>
 class GoldenDetection {
  public:
   static constexpr DetectionConfig config = golden_detection_config<Stack>;
   using Net = typename DetectionOf<dynamic, config>::Net;
-  using Context = TapeContext<Cpu>;
+  using Context = TapeContext<Device>;
   using Value = typename Context::Value;
 
   /// `pyramid`: (N, h, w, C) each, fine to coarse.
-  GoldenDetection(GoldenCheck& check, Cpu cpu, std::array<ConstFeatures<Cpu>, 4> const& pyramid)
+  GoldenDetection(GoldenCheck& check, Device device, GoldenPyramid<Device> const& pyramid)
       : check_(&check), list_(std::make_shared<ParameterList>()), classes_(classes_of(golden())), net_(Scope(*list_), channels_of(pyramid), classes_),
-        weights_(cpu, list_), ctx_(cpu, weights_, std::vector<float*>(list_->specs().size()), {.dropout = false}, [this](std::string const& name, Value const& v) { noted(name, v); }) {
-    fill_by_hash(weights_, golden().seed(), cpu.threads());
+        weights_(device, list_), ctx_(device, weights_, std::vector<float*>(list_->specs().size()), {.dropout = false}, [this](std::string const& name, Value const& v) { noted(name, v); }) {
+    fill_golden_weights(device, weights_, golden().seed());
     for (std::size_t l = 0; l < 4; ++l) pyramid_[l] = ctx_.input(pyramid[l]);
     pictures_ = pyramid[0].shape[0];
   }
@@ -59,13 +59,13 @@ class GoldenDetection {
         throw Error(Errc::unsupported, "the detection head has another width", {.file = golden.path().string(), .key = key, .expected = std::to_string(expected), .found = det.at(key).dump()});
     return det.at("classes").template get<index_t>();
   }
-  static FeatureChannels channels_of(std::array<ConstFeatures<Cpu>, 4> const& pyramid) {
+  static FeatureChannels channels_of(GoldenPyramid<Device> const& pyramid) {
     FeatureChannels c{};
     for (std::size_t l = 0; l < 4; ++l) c[l] = pyramid[l].shape.channels();
     return c;
   }
   static std::string numbered(std::string const& prefix, index_t n, std::string const& rest = {}) { return prefix + std::to_string(n) + rest; }
-  static ConstFeatures<Cpu> view(Value const& v) { return v.slot->data(); }
+  static ConstFeatures<Cpu> view(Value const& v) { return host_view(v.slot->data()); }
 
   /// Stages that model text announces under the golden's names.
   void noted(std::string const& name, Value const& v) {
@@ -306,7 +306,7 @@ class GoldenDetection {
   std::shared_ptr<ParameterList> list_;
   index_t classes_;
   Net net_;
-  Weights<Cpu> weights_;
+  Weights<Device> weights_;
   Context ctx_;
   std::array<Value, 4> pyramid_;
   Value pooled_{};
@@ -314,9 +314,9 @@ class GoldenDetection {
 };
 
 /// Compares what a golden has of detection; `pyramid`: the levels that the head reads, fine to coarse.
-template <class Stack>
-void check_golden_detection(GoldenCheck& check, Cpu const& cpu, std::array<ConstFeatures<Cpu>, 4> const& pyramid, Control const& control) {
-  if (check.golden().has("det.fpn.0")) GoldenDetection<Stack>(check, cpu, pyramid).run(control);
+template <class Stack, class Device>
+void check_golden_detection(GoldenCheck& check, Device const& device, GoldenPyramid<Device> const& pyramid, Control const& control) {
+  if (check.golden().has("det.fpn.0")) GoldenDetection<Stack, Device>(check, device, pyramid).run(control);
 }
 
 }  // namespace tadp

@@ -94,7 +94,7 @@ void check_golden_pyramid_align(GoldenCheck& check, Device const& device, std::s
     std::string const name = "x" + std::to_string(l);
     auto const& s = golden.tensor(op + ".in." + name).shape;
     auto const level = t.ctx().empty({s.at(0), s.at(2), s.at(3), s.at(1)});
-    Features<Cpu> const on_host{level.slot->data().data, level.shape};
+    auto const on_host = host_view(level.slot->data());
     fill_input({"input.prim." + op + "." + name, -2.0, 2.0}, golden.seed(), on_host);
     check.features(op + ".in." + name, on_host);
     in.push_back(level);

@@ -11,18 +11,18 @@
 
 namespace tadp {
 
-/// Stack: GoldenTiny or GoldenFull; ModelType: a model over its backbone.
-template <class Stack, class ModelType>
+/// Stack: GoldenTiny or GoldenFull; ModelType: a model over its backbone; Device: one whose memory the host reads.
+template <class Stack, class ModelType, class Device = Cpu>
 class GoldenGradientCase {
  public:
-  using Change = std::function<void(Weights<Cpu>&)>;
+  using Change = std::function<void(Weights<Device>&)>;
 
  protected:
   using Task = typename ModelType::Task;
 
   /// `checkpoint_blocks`: the same numbers, with blocks forgotten and computed again.
-  GoldenGradientCase(Golden const& golden, int threads, bool checkpoint_blocks, ModelSizes sizes)
-      : golden_(&golden), cpu_(golden_threads(threads)), model_(sizes), checkpoint_blocks_(checkpoint_blocks) {
+  GoldenGradientCase(Golden const& golden, Device device, bool checkpoint_blocks, ModelSizes sizes)
+      : golden_(&golden), device_(std::move(device)), model_(sizes), checkpoint_blocks_(checkpoint_blocks) {
     golden.guarded([&] {
       auto const& meta = golden.meta();
       shape_ = golden_picture_shape(meta.at("image"), ModelType::Backbone::granularity);
@@ -37,9 +37,9 @@ class GoldenGradientCase {
   static bool part_of(ParameterSpec const& spec, std::string_view part) { return spec.name.starts_with(part); }
   static bool learns(ParameterSpec const& spec) { return !part_of(spec, "first_stage_model."); }
 
-  std::shared_ptr<Weights<Cpu>> fresh_weights() {
-    auto weights = std::make_shared<Weights<Cpu>>(cpu_, model_.parameters());
-    fill_by_hash(*weights, golden_->seed(), cpu_.threads());
+  std::shared_ptr<Weights<Device>> fresh_weights() {
+    auto weights = std::make_shared<Weights<Device>>(device_, model_.parameters());
+    fill_golden_weights(device_, *weights, golden_->seed());
     if (change_) change_(*weights);
     return weights;
   }
@@ -50,13 +50,13 @@ class GoldenGradientCase {
   template <class Ctx>
   typename Ctx::Value hashed(Ctx& ctx, HashInput const& input, FeatureShape const& shape) const {
     auto const v = ctx.empty(shape);
-    fill_input(input, golden_->seed(), v.slot->data());
+    fill_input(input, golden_->seed(), host_view(v.slot->data()));
     return v;
   }
   template <class Ctx>
   typename Ctx::Value times(Ctx& ctx, std::vector<float> const& t) const {
     auto const v = ctx.empty({shape_.n(), 1, 1, Stack::unet.model_channels});
-    fill_timesteps(t, v.slot->data());
+    fill_timesteps(t, host_view(v.slot->data()));
     return v;
   }
   template <class Ctx>
@@ -78,12 +78,12 @@ class GoldenGradientCase {
   /// `more`(weights, gradients) follows the comparison.
   template <class Statistics, class Loss>
   void gradients(GoldenCheck& check, Control const& control, std::string const& name, bool map_gradients, Loss const& loss,
-                 std::function<void(Weights<Cpu>&, GradientBuffer<Cpu> const&)> const& more = {}) {
+                 std::function<void(Weights<Device>&, GradientBuffer<Device> const&)> const& more = {}) {
     if (!golden_->tables().contains(name + ".grads")) return;
     control.check();
     auto const weights = fresh_weights();
-    GradientBuffer<Cpu> buffer(cpu_, weights->list(), learns);
-    TapeContext<Cpu, Statistics> ctx(cpu_, *weights, buffer.pointers(), tape(map_gradients));
+    GradientBuffer<Device> buffer(device_, weights->list(), learns);
+    TapeContext<Device, Statistics> ctx(device_, *weights, buffer.pointers(), tape(map_gradients));
     ctx.begin_step(0);
     auto const value = loss(ctx, 0);
     check.scalar(name + ".loss", static_cast<double>(value.slot->data().data[0]));
@@ -137,7 +137,7 @@ class GoldenGradientCase {
     }
   };
 
-  void compare_gradients(GoldenCheck& check, std::string const& name, Weights<Cpu> const& weights, GradientBuffer<Cpu> const& buffer) const {
+  void compare_gradients(GoldenCheck& check, std::string const& name, Weights<Device> const& weights, GradientBuffer<Device> const& buffer) const {
     constexpr std::size_t shown = 64;
     auto const& rows = golden_->table(name + ".grads");
     GoldenTensor const& first = golden_->tensor(name + ".grad_first64");
@@ -180,7 +180,7 @@ class GoldenGradientCase {
     check.row(numbers.row(name + ".grad_first64"));
   }
   /// A parameter that the golden does not list has no gradient.
-  static void require_all(Worst& worst, std::set<std::string> const& known, ParameterList const& list, GradientBuffer<Cpu> const& buffer) {
+  static void require_all(Worst& worst, std::set<std::string> const& known, ParameterList const& list, GradientBuffer<Device> const& buffer) {
     for (ParameterId id : buffer.ids()) {
       ParameterSpec const& spec = list[id];
       float const* const g = buffer.pointers()[static_cast<std::size_t>(id.index)];
@@ -188,7 +188,7 @@ class GoldenGradientCase {
         worst.take(std::numeric_limits<double>::infinity(), spec.name + " (not in the golden)");
     }
   }
-  void compare_statistics(GoldenCheck& check, std::string const& name, Weights<Cpu> const& weights) const {
+  void compare_statistics(GoldenCheck& check, std::string const& name, Weights<Device> const& weights) const {
     for (char const* which : {"running_mean", "running_var"}) {
       std::string const prefix = name + ".bn_" + which + ".";
       for (auto const& [entry, unused] : golden_->tensors())
@@ -196,7 +196,7 @@ class GoldenGradientCase {
     }
   }
   /// Numbers of a parameter in checkpoint order; none where there is no such parameter.
-  static std::vector<float> values_of(Weights<Cpu> const& weights, std::string const& key) {
+  static std::vector<float> values_of(Weights<Device> const& weights, std::string const& key) {
     ParameterId const id = weights.list().find(key);
     return id ? checkpoint_order(weights.list()[id], weights.data(id)) : std::vector<float>{};
   }
@@ -211,7 +211,7 @@ class GoldenGradientCase {
 
   /// Three steps on the same batch; the losses before each and after the last. `between` follows every step.
   template <class Statistics, class Loss>
-  std::vector<double> three_steps(Fit<Cpu, Statistics>& fit, Control const& control, Loss const& loss, std::function<void()> const& between = {}) const {
+  std::vector<double> three_steps(Fit<Device, Statistics>& fit, Control const& control, Loss const& loss, std::function<void()> const& between = {}) const {
     std::vector<double> losses;
     for (int step = 0; step < 3; ++step) {
       control.check();
@@ -245,7 +245,7 @@ class GoldenGradientCase {
   void adamw(GoldenCheck& check, Control const& control, std::string const& name, AdamW const& numbers, Rule const& rule, Loss const& loss) {
     if (!golden_->tables().contains(name + ".groups")) return;
     FitOptions options{.adamw = numbers, .groups = rule, .learns = [](ParameterSpec const& s) { return learns(s) && !part_of(s, "cond_stage_model."); }, .tape = tape(true)};
-    Fit<Cpu, BatchStatistics> fit(cpu_, fresh_weights(), std::move(options));
+    Fit<Device, BatchStatistics> fit(device_, fresh_weights(), std::move(options));
     compare_losses(check, name + ".losses", three_steps(fit, control, loss));
     GoldenRow groups{.entry = name + ".groups", .bound = 1e-12};
     for (auto const& [key, lr_decay] : golden_->table(name + ".groups").items()) {
@@ -260,7 +260,7 @@ class GoldenGradientCase {
   }
 
   Golden const* golden_;
-  Cpu cpu_;
+  Device device_;
   ModelType model_;
   bool checkpoint_blocks_;
   Change change_{};

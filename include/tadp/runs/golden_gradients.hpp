@@ -9,16 +9,16 @@
 
 namespace tadp {
 
-template <class Stack>
-class GoldenGradients : GoldenGradientCase<Stack, typename Stack::Model> {
-  using Case = GoldenGradientCase<Stack, typename Stack::Model>;
+template <class Stack, class Device = Cpu>
+class GoldenGradients : GoldenGradientCase<Stack, typename Stack::Model, Device> {
+  using Case = GoldenGradientCase<Stack, typename Stack::Model, Device>;
 
  public:
   using Change = typename Case::Change;
 
   /// `checkpoint_blocks`: the same numbers, with blocks forgotten and computed again.
-  GoldenGradients(Golden const& golden, int threads, bool checkpoint_blocks = false)
-      : Case(golden, threads, checkpoint_blocks, golden_sizes<Stack>(golden)), threads_(threads) {
+  GoldenGradients(Golden const& golden, Device device, bool checkpoint_blocks = false)
+      : Case(golden, std::move(device), checkpoint_blocks, golden_sizes<Stack>(golden)) {
     golden.guarded([&] {
       auto const& meta = golden.meta();
       diffusion_ids_ = golden_tokens(meta.at("diffusion").at("token_ids"), Stack::text);
@@ -30,6 +30,10 @@ class GoldenGradients : GoldenGradientCase<Stack, typename Stack::Model> {
       throw Error(Errc::shape, "texts, times or placeholder do not fit the pictures", {.file = golden.path().string()});
     labels_ = hash_labels("input.seg_label", shape_.pixels(), static_cast<int>(model_.sizes().classes), golden.seed(), 0.1);
   }
+  /// On the processor: 0 for all threads of the machine.
+  GoldenGradients(Golden const& golden, int threads, bool checkpoint_blocks = false)
+    requires std::same_as<Device, Cpu>
+      : GoldenGradients(golden, Cpu(golden_threads(threads)), checkpoint_blocks) {}
 
   /// `change` may alter the weights that every case starts from.
   void run(GoldenCheck& check, Control const& control = {}, Change const& change = {}) {
@@ -43,13 +47,13 @@ class GoldenGradients : GoldenGradientCase<Stack, typename Stack::Model> {
       this->adamw(check, control, "seg_train.adamw.mmcv", {}, MmcvGroups{}, segmentation());
       this->adamw(check, control, "seg_train.adamw.plain", {}, PlainGroups{}, segmentation());
       textual_inversion(check, control);
-      GoldenDepthGradients<Stack>(*golden_, threads_, checkpoint_blocks_).run(check, control, change);
+      GoldenDepthGradients<Stack, Device>(*golden_, device_, checkpoint_blocks_).run(check, control, change);
     });
     check.finish();
   }
 
  private:
-  using Case::allowed, Case::change_, Case::checkpoint_blocks_, Case::cpu_, Case::golden_, Case::hashed, Case::ids_, Case::largest_l2, Case::latents, Case::model_, Case::rms_difference,
+  using Case::allowed, Case::change_, Case::checkpoint_blocks_, Case::device_, Case::golden_, Case::hashed, Case::ids_, Case::largest_l2, Case::latents, Case::model_, Case::rms_difference,
       Case::shape_, Case::times;
   using typename Case::Worst;
   static constexpr char const* token_table = "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight";
@@ -83,7 +87,7 @@ class GoldenGradients : GoldenGradientCase<Stack, typename Stack::Model> {
 
   // ---- what only Textual Inversion has
 
-  void compare_placeholder(GoldenCheck& check, Weights<Cpu> const& weights, GradientBuffer<Cpu> const& buffer) const {
+  void compare_placeholder(GoldenCheck& check, Weights<Device> const& weights, GradientBuffer<Device> const& buffer) const {
     GoldenTensor const* const t = golden_->find("diffusion.grad_placeholder_row");
     if (t == nullptr) return;
     auto const stored = golden_->values(*t);
@@ -101,7 +105,7 @@ class GoldenGradients : GoldenGradientCase<Stack, typename Stack::Model> {
       AdamW numbers{};
       if (!entry.starts_with(prefix) || std::sscanf(entry.c_str() + prefix.size(), "lr%lf_wd%lf", &numbers.lr, &numbers.weight_decay) != 2) continue;
       FitOptions options{.adamw = numbers, .groups = UniformGroups{}, .learns = [](ParameterSpec const& s) { return s.name == token_table; }, .tape = this->tape(false)};
-      Fit<Cpu, RunningStatistics> fit(cpu_, this->fresh_weights(), std::move(options));
+      Fit<Device, RunningStatistics> fit(device_, this->fresh_weights(), std::move(options));
       ParameterId const id = fit.weights().list().find(token_table);
       index_t const count = fit.weights().list()[id].count, width = Stack::text.width;
       float* const table = fit.weights().data(id);
@@ -117,7 +121,6 @@ class GoldenGradients : GoldenGradientCase<Stack, typename Stack::Model> {
     }
   }
 
-  int threads_;
   std::vector<std::int32_t> diffusion_ids_;
   std::vector<int> diffusion_times_;
   index_t placeholder_ = 0;

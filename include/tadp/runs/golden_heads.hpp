@@ -10,7 +10,8 @@
 
 namespace tadp {
 
-using GoldenPyramid = std::array<ConstFeatures<Cpu>, 4>;
+template <class Device>
+using GoldenPyramid = std::array<ConstFeatures<Device>, 4>;
 
 /// Whether a case has an entry whose name begins so.
 inline bool golden_has_any(Golden const& golden, std::string_view prefix) {
@@ -21,21 +22,21 @@ inline bool golden_has_any(Golden const& golden, std::string_view prefix) {
   return in(golden.tensors()) || in(golden.scalars()) || in(golden.tables());
 }
 
-/// losses(context, result, note): note(name, value) for each number that a scalar of the case is compared with.
-template <class Task, class Losses>
-void check_golden_head(GoldenCheck& check, Cpu& cpu, index_t classes, GoldenPyramid const& pyramid, Losses const& losses) {
+/// Device: one whose memory the host reads. losses(context, result, note): note(name, value) for each number that a scalar of the case is compared with.
+template <class Task, class Device, class Losses>
+void check_golden_head(GoldenCheck& check, Device& device, index_t classes, GoldenPyramid<Device> const& pyramid, Losses const& losses) {
   Golden const& golden = check.golden();
   auto const list = std::make_shared<ParameterList>();
   FeatureChannels channels{};
   for (std::size_t i = 0; i < 4; ++i) channels[i] = pyramid[i].shape.channels();
   typename Task::Net const net(Scope(*list), channels, classes);
-  Weights<Cpu> weights(cpu, list);
-  fill_by_hash(weights, golden.seed(), cpu.threads());
+  Weights<Device> weights(device, list);
+  fill_golden_weights(device, weights, golden.seed());
 
-  Plan<Cpu> plan(cpu, list.get(), weights.flat());
+  Plan<Device> plan(device, list.get(), weights.flat());
   using Noted = std::vector<std::pair<std::string, PlannedValue>>;
   Noted stages, numbers;
-  PlanContext<Cpu> ctx(plan, [&](std::string const& name, PlannedValue v) {
+  PlanContext<Device> ctx(plan, [&](std::string const& name, PlannedValue v) {
     if (golden.has(name)) stages.emplace_back(name, plan.keep(v));
   });
   std::array<PlannedValue, 4> levels;
@@ -43,8 +44,8 @@ void check_golden_head(GoldenCheck& check, Cpu& cpu, index_t classes, GoldenPyra
   auto const result = net(ctx, levels);
   losses(ctx, result, [&](std::string const& name, PlannedValue v) { numbers.emplace_back(name, plan.keep(v)); });
   plan.finish();
-  plan.run(cpu);
-  for (auto const& [name, v] : stages) check.features(name, plan.view(v));
+  plan.run(device);
+  for (auto const& [name, v] : stages) check.features(name, host_view(plan.view(v)));
   for (auto const& [name, v] : numbers) check.scalar(name, static_cast<double>(plan.view(v).data[0]));
 }
 

@@ -26,6 +26,21 @@ using GoldenFull = GoldenStackOf<UNet, TextEncoder, 256>;
 /// Threads where a caller leaves their count open.
 inline int golden_threads(int asked) { return asked > 0 ? asked : static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
 
+/// A view of a device whose memory the host reads, and that is done with each call when it returns.
+template <class T, int Rank, class Device>
+View<T, Rank, Cpu> host_view(View<T, Rank, Device> const& v) {
+  return {v.data, v.shape, v.pixel_stride};
+}
+
+/// Weights by the hash rule, on the threads of the device where it has some.
+template <class Device>
+void fill_golden_weights(Device& device, Weights<Device>& weights, std::uint64_t seed) {
+  if constexpr (requires { device.threads(); })
+    fill_by_hash(weights, seed, device.threads());
+  else
+    fill_by_hash(weights, seed);
+}
+
 /// Fills features (N, H, W, C) with the input that the rule defines over (N, C, H, W).
 inline void fill_input(HashInput const& input, std::uint64_t seed, Features<Cpu> v) {
   HashStream const stream(input.key, seed);

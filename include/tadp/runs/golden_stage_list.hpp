@@ -5,7 +5,7 @@
 
 #include "tadp/exec/control.hpp"
 #include "tadp/exec/plan.hpp"
-#include "tadp/runs/golden_compare.hpp"
+#include "tadp/runs/golden_inputs.hpp"
 
 #include <functional>
 #include <string>
@@ -13,12 +13,14 @@
 
 namespace tadp {
 
+/// Device: one whose memory the host reads.
+template <class Device = Cpu>
 class GoldenStageList {
  public:
   using Compare = std::function<void(GoldenCheck&, ConstFeatures<Cpu>)>;
 
   /// Both have to stay as long as the list.
-  GoldenStageList(Golden const& golden, Plan<Cpu>& plan) : golden_(&golden), plan_(&plan) {}
+  GoldenStageList(Golden const& golden, Plan<Device>& plan) : golden_(&golden), plan_(&plan) {}
 
   /// A value that the operations so far compute.
   void add(PlannedValue v, Compare compare) { stages_.push_back({v, plan_->operations(), std::move(compare)}); }
@@ -37,10 +39,10 @@ class GoldenStageList {
   }
 
   /// Runs the finished plan and compares as it goes. Error(cancelled).
-  void run(Cpu& device, GoldenCheck& check, Control const& control) const {
+  void run(Device& device, GoldenCheck& check, Control const& control) const {
     std::size_t next = 0;
     auto const compare_until = [&](std::size_t done) {
-      for (; next < stages_.size() && stages_[next].step <= done; ++next) stages_[next].compare(check, plan_->view(stages_[next].value));
+      for (; next < stages_.size() && stages_[next].step <= done; ++next) stages_[next].compare(check, host_view(plan_->view(stages_[next].value)));
     };
     compare_until(0);
     plan_->run(device, [&](std::size_t done, std::size_t total) {
@@ -58,7 +60,7 @@ class GoldenStageList {
   };
 
   Golden const* golden_;
-  Plan<Cpu>* plan_;
+  Plan<Device>* plan_;
   std::vector<Stage> stages_;
 };
 

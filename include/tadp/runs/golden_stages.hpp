@@ -16,32 +16,37 @@
 
 namespace tadp {
 
-/// Stack: GoldenTiny or GoldenFull. Weights start as the hash rule has them, and may be changed between runs.
-template <class Stack>
+/// Stack: GoldenTiny or GoldenFull; Device: one whose memory the host reads. Weights start as the hash rule has them, and
+/// may be changed between runs.
+template <class Stack, class Device = Cpu>
 class GoldenStages {
  public:
   using Value = PlannedValue;
-  using Context = PlanContext<Cpu>;
+  using Context = PlanContext<Device>;
 
-  GoldenStages(Golden const& golden, int threads)
-      : golden_(&golden), cpu_(golden_threads(threads)), model_(golden_sizes<Stack>(golden)), weights_(cpu_, model_.parameters()),
-        plan_(cpu_, &weights_.list(), weights_.flat()), stages_(golden, plan_) {
-    fill_by_hash(weights_, golden.seed(), cpu_.threads());
+  GoldenStages(Golden const& golden, Device device)
+      : golden_(&golden), device_(std::move(device)), model_(golden_sizes<Stack>(golden)), weights_(device_, model_.parameters()),
+        plan_(device_, &weights_.list(), weights_.flat()), stages_(golden, plan_) {
+    fill_golden_weights(device_, weights_, golden.seed());
     golden.guarded([&] { note_pass(); });
     plan_.finish();
   }
+  /// On the processor: 0 for all threads of the machine.
+  GoldenStages(Golden const& golden, int threads)
+    requires std::same_as<Device, Cpu>
+      : GoldenStages(golden, Cpu(golden_threads(threads))) {}
 
-  Weights<Cpu>& weights() { return weights_; }
+  Weights<Device>& weights() { return weights_; }
 
   /// One pass, compared as it goes. Throws Error(cancelled) on request.
   void run(GoldenCheck& check, Control const& control = {}) {
     fill_inputs();
     check_inputs(check);
-    stages_.run(cpu_, check, control);
+    stages_.run(device_, check, control);
     golden_->guarded([&] {
-      check_golden_voc<Stack>(check, cpu_, views(pyramid_), shape_.h(), shape_.w());
-      check_golden_depth<Stack>(check, cpu_, views(features_), shape_.h(), shape_.w());
-      check_golden_detection<Stack>(check, cpu_, views(pyramid_), control);
+      check_golden_voc<Stack>(check, device_, views(pyramid_), shape_.h(), shape_.w());
+      check_golden_depth<Stack>(check, device_, views(features_), shape_.h(), shape_.w());
+      check_golden_detection<Stack>(check, device_, views(pyramid_), control);
     });
     check.finish();
   }
@@ -94,8 +99,8 @@ class GoldenStages {
     noise_prediction(quiet, latents, with);
   }
 
-  GoldenPyramid views(std::array<Value, 4> const& levels) const {
-    GoldenPyramid all;
+  GoldenPyramid<Device> views(std::array<Value, 4> const& levels) const {
+    GoldenPyramid<Device> all;
     for (std::size_t i = 0; i < 4; ++i) all[i] = plan_.view(levels[i]);
     return all;
   }
@@ -177,21 +182,21 @@ class GoldenStages {
     return noises_.back().value;
   }
   void fill_inputs() {
-    fill_input(picture_input_, golden_->seed(), plan_.view(picture_));
-    for (Noise const& noise : noises_) fill_input(noise.input, golden_->seed(), plan_.view(noise.value));
-    for (Time const& time : times_) fill_timesteps(std::vector<float>(static_cast<std::size_t>(shape_.n()), time.t), plan_.view(time.value));
+    fill_input(picture_input_, golden_->seed(), host_view(plan_.view(picture_)));
+    for (Noise const& noise : noises_) fill_input(noise.input, golden_->seed(), host_view(plan_.view(noise.value)));
+    for (Time const& time : times_) fill_timesteps(std::vector<float>(static_cast<std::size_t>(shape_.n()), time.t), host_view(plan_.view(time.value)));
   }
   void check_inputs(GoldenCheck& check) const {
-    check.features("input.image", plan_.view(picture_));
+    check.features("input.image", host_view(plan_.view(picture_)));
     check.integers("input.token_ids", ids_);
   }
 
   Golden const* golden_;
-  Cpu cpu_;
+  Device device_;
   typename Stack::Model model_;
-  Weights<Cpu> weights_;
-  Plan<Cpu> plan_;
-  GoldenStageList stages_;
+  Weights<Device> weights_;
+  Plan<Device> plan_;
+  GoldenStageList<Device> stages_;
   FeatureShape shape_{};
   HashInput picture_input_{};
   Value picture_{};

@@ -13,8 +13,8 @@ template <class Stack>
 inline constexpr SmpFpnOf golden_voc = std::is_same_v<Stack, GoldenFull> ? SmpFpn : SmpFpnOf{.pyramid = 64, .segmentation = 64};
 
 /// `pyramid`: with maps, of pictures of height x width. Error(unsupported) where the case has other widths.
-template <class Stack>
-void check_golden_voc(GoldenCheck& check, Cpu& cpu, GoldenPyramid const& pyramid, index_t height, index_t width) {
+template <class Stack, class Device>
+void check_golden_voc(GoldenCheck& check, Device& device, GoldenPyramid<Device> const& pyramid, index_t height, index_t width) {
   Golden const& golden = check.golden();
   if (!golden_has_any(golden, "voc.")) return;
   auto const& sizes = golden.meta().at("heads").at("voc");
@@ -24,7 +24,7 @@ void check_golden_voc(GoldenCheck& check, Cpu& cpu, GoldenPyramid const& pyramid
   auto const classes = sizes.at("classes").get<index_t>();
   auto const labels = hash_labels("input.voc_label", pyramid[0].shape[0] * height * width, static_cast<int>(classes), golden.seed(), 0.1);
   using Task = SegmentationOf<dynamic, golden_voc<Stack>>;
-  check_golden_head<Task>(check, cpu, classes, pyramid, [&](auto& ctx, PlannedValue logits, auto const& note) {
+  check_golden_head<Task>(check, device, classes, pyramid, [&](auto& ctx, PlannedValue logits, auto const& note) {
     note("voc.loss_focal_sum", Task::loss(ctx, logits, {labels.data(), height, width}));
     note("voc.loss_ce_non_ignore", ctx.apply(CrossEntropyOp{Average::valid_pixels, labels.data()}, {logits})[0]);
   });

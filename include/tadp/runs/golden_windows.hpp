@@ -11,14 +11,15 @@
 
 namespace tadp {
 
-template <class Stack>
+/// Device: one whose memory the host reads.
+template <class Stack, class Device = Cpu>
 class GoldenWindows {
  public:
   /// The adapter has no part in this case.
   using Model = tadp::Model<typename Stack::Model::Backbone, PromptPolicy<Caption>, Head<SegmentationOf<dynamic, static_cast<int>(Stack::head_width)>>>;
-  using Change = std::function<void(Weights<Cpu>&)>;
+  using Change = std::function<void(Weights<Device>&)>;
 
-  GoldenWindows(Golden const& golden, int threads) : golden_(&golden), threads_(golden_threads(threads)) {
+  GoldenWindows(Golden const& golden, Device device, int threads = 1) : golden_(&golden), device_(std::move(device)), threads_(threads) {
     golden.guarded([&] {
       auto const& slide = golden.meta().at("slide");
       auto const image = slide.at("image").template get<std::array<index_t, 4>>();
@@ -32,14 +33,17 @@ class GoldenWindows {
     if (shape_.n() != 1 || shape_.c() != 3 || shape_.h() < 1 || shape_.w() < 1)
       throw Error(Errc::shape, "sliding windows take one picture", {.file = golden.path().string(), .found = to_string(shape_)});
   }
+  /// On the processor: 0 for all threads of the machine.
+  GoldenWindows(Golden const& golden, int threads)
+    requires std::same_as<Device, Cpu>
+      : GoldenWindows(golden, Cpu(golden_threads(threads)), golden_threads(threads)) {}
 
-  void run(GoldenCheck& check, Control const& control = {}, Change const& change = {}) const {
+  void run(GoldenCheck& check, Control const& control = {}, Change const& change = {}) {
     auto const model = std::make_shared<Model const>(golden_sizes<Stack>(*golden_));
-    Cpu cpu(threads_);
-    auto const weights = std::make_shared<Weights<Cpu>>(cpu, model->parameters());
-    fill_by_hash(*weights, golden_->seed(), cpu.threads());
+    auto const weights = std::make_shared<Weights<Device>>(device_, model->parameters());
+    fill_golden_weights(device_, *weights, golden_->seed());
     if (change) change(*weights);
-    Session<Model, Inference<Cpu>> session(model, weights, {.window = {crop_, crop_}, .stride = stride_, .threads = threads_, .latent = latent_});
+    Session<Model, Inference<Device>> session(model, weights, {.window = {crop_, crop_}, .stride = stride_, .threads = threads_, .latent = latent_});
 
     std::vector<float> picture(static_cast<std::size_t>(shape_.count()));
     fill_input(input_, golden_->seed(), {picture.data(), shape_});
@@ -49,7 +53,7 @@ class GoldenWindows {
     check_windows(check);
     check.features("slide.logits", logits);
     check_labels(check, logits, result.labels.labels);
-    golden_->guarded([&] { GoldenDepthWindows<Stack>(*golden_, threads_).run(check, control, change); });
+    golden_->guarded([&] { GoldenDepthWindows<Stack, Device>(*golden_, device_, threads_).run(check, control, change); });
     check.finish();
   }
 
@@ -78,6 +82,7 @@ class GoldenWindows {
   }
 
   Golden const* golden_;
+  Device device_;
   int threads_;
   FeatureShape shape_{};
   HashInput input_{};
