@@ -4,6 +4,7 @@
 
     python bench/against_pytorch.py build/release/bench/backbone [--size 512 512] [--rounds 3] [--threads 2]
     python bench/against_pytorch.py build/cuda/bench/backbone_cuda --device cuda      # float on both sides, no TF32
+    python bench/against_pytorch.py build/cuda/bench/backbone_cuda --device cuda --element half   # or tf32, bfloat16
 
 Needs torch, numpy and safetensors, and the numeric reference (../shared/reference, or --reference DIR) for the PyTorch
 model. Prints both times, their ratio, tadp's peak memory against its weights, and the largest difference of the features."""
@@ -24,6 +25,8 @@ ap.add_argument("--size", type=int, nargs=2, default=[512, 512])
 ap.add_argument("--rounds", type=int, default=3)
 ap.add_argument("--threads", type=int, default=2)
 ap.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of PyTorch; the program has its own built in")
+ap.add_argument("--element", choices=["float", "tf32", "half", "bfloat16"], default="float", help="of features and products, on both sides")
+ap.add_argument("--sdpa", action="store_true", help="PyTorch's fused attention where no map is wanted, as diffusers has it")
 ap.add_argument("--reference", default=str(Path(__file__).resolve().parents[2] / "shared" / "reference"))
 a = ap.parse_args()
 if not Path(a.reference, "sd15.py").is_file():
@@ -46,16 +49,27 @@ def fill_in_threads(module, seed):
 
 
 hash_weights.fill_module = fill_in_threads
+if a.sdpa:
+    explicit = sd15.attend
+
+    def attend(q, k, v, heads, want_map=False, bias=None, **more):
+        if want_map or bias is not None:
+            return explicit(q, k, v, heads, want_map, bias, **more)
+        apart = lambda x: x.unflatten(2, (heads, -1)).transpose(1, 2)
+        return torch.nn.functional.scaled_dot_product_attention(apart(q), apart(k), apart(v)).transpose(1, 2).flatten(2), None
+
+    sd15.attend = attend
 torch.set_num_threads(a.threads)
-torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = a.element == "tf32"
+element = {"half": torch.float16, "bfloat16": torch.bfloat16}.get(a.element, torch.float32)
 wait = torch.cuda.synchronize if a.device == "cuda" else (lambda: None)
 height, width = a.size
 with tempfile.TemporaryDirectory() as folder, torch.no_grad():
     out = os.path.join(folder, "features.safetensors")
-    ours = subprocess.Popen([a.program, str(height), str(width), str(a.threads), out], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    ours = subprocess.Popen([a.program, str(height), str(width), str(a.threads), out, a.element], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     ready = json.loads(ours.stdout.readline())
-    model = sd15.build("sd15", 0, with_adapter=False).to(a.device)
-    image = torch.from_numpy(hash_weights.uniform("input.image", (1, 3, height, width))).to(a.device)
+    model = sd15.build("sd15", 0, with_adapter=False).to(a.device, element)
+    image = torch.from_numpy(hash_weights.uniform("input.image", (1, 3, height, width))).to(a.device, element)
     ids = torch.tensor([sd15.pad_tokens([320, 1125, 539, 320, 1929, 525, 518, 2117], sd15.preset("sd15").clip)]).to(a.device)
 
     def pass_of_ours():
@@ -88,9 +102,11 @@ with tempfile.TemporaryDirectory() as folder, torch.no_grad():
     features = load_file(out)
     worst = 0.0
     for level, want in enumerate(pyramid):
-        want = want.cpu().numpy()
+        want = want.float().cpu().numpy()
         worst = max(worst, float(np.abs(features[f"pyramid.{level}"] - want).max() / np.sqrt((want**2).mean())))
-print(f"sd15 backbone {height}x{width}, {a.threads} threads, torch {torch.__version__}: tadp {statistics.median(mine):.4g} s, "
-      f"PyTorch {statistics.median(theirs):.4g} s, ratio {statistics.median(ratios):.3f}")
-print(f"peak memory of tadp {peak:.2f} GiB = weights {ready['weights_gib']:.2f} GiB + {peak - ready['weights_gib']:.2f} GiB (arena {ready['arena_gib']:.2f} GiB)")
+on = torch.cuda.get_device_name() if a.device == "cuda" else f"{a.threads} threads"
+print(f"sd15 backbone {height}x{width} in {a.element}, {on}, torch {torch.__version__}: tadp {statistics.median(mine):.4g} s, "
+      f"PyTorch {statistics.median(theirs):.4g} s, ratio {statistics.median(ratios):.3f}, PyTorch's attention {'fused' if a.sdpa else 'explicit'}")
+if a.device == "cpu":  # a device's memory is shared by both
+    print(f"peak memory of tadp {peak:.2f} GiB = weights {ready['weights_gib']:.2f} GiB + {peak - ready['weights_gib']:.2f} GiB (arena {ready['arena_gib']:.2f} GiB)")
 print(f"largest difference of a feature, over the level's RMS: {worst:.2e}")

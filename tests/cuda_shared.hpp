@@ -60,5 +60,10 @@ inline bool library_convolve(Device& device, cuda::ConvolutionKind const& kind, 
   device.finish();
   return done;
 }
+inline bool library_attend(Device& device, cuda::AttentionKind const& kind, cuda::AttentionOperands const& o) {
+  bool const done = tadp::library_attend(static_cast<Cuda&>(device), kind, o);
+  device.finish();
+  return done;
+}
 
 }  // namespace cuda_shared

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA device on the host: its operations, with every kernel run block by block and thread by thread.
 // Layers and whole models run on it; it tests all of the CUDA path but the launches and the copies.
+// Where TADP_TRIALS_ON_CUDA is defined, it is a CUDA device itself: the trials of the kernels run there, too.
 #pragma once
+
+#if defined(TADP_TRIALS_ON_CUDA)
+#include "trials_on_cuda.hpp"
+#else
 
 #include "tadp/device/threads.hpp"
 #include "tadp/kernels/cuda/host_block.hpp"
@@ -47,3 +52,5 @@ void launch(Device& device, index_t blocks, Kernel const& kernel) {
 }
 
 }  // namespace host_cuda
+
+#endif

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <vector>
 
+#if !defined(TADP_TRIALS_ON_CUDA)  // there they are the libraries themselves
 namespace host_cuda {
 
 /// The device with libraries, as Cuda is.
@@ -135,3 +136,4 @@ inline bool library_attend(WithLibraries&, cuda::AttentionKind const& kind, cuda
 }
 
 }  // namespace host_cuda
+#endif

@@ -128,8 +128,10 @@ void others_agree(Dice& dice) {
     conv2d_input_gradient(device, g, slope.template read<E>(), weight.template view<E>().data, d_filtered.template view<E>());
     conv2d_weight_gradient(device, g, in.template read<E>(), slope.template read<E>(), d_weight.of<E>(), d_bias.of<E>());
     mean_of_channels(device, in.template read<E>(), channels.data(), 3, {mean.of<E>(), x.with_channels(1)});
-    convert(device, in.template read<E>(), View<float, 4, Device>{averaged.wide.data(), x});
-    convert(device, View<float const, 4, Device>{averaged.wide.data(), x}, averaged.template view<E>());
+    if constexpr (!std::is_same_v<E, float>) {
+      convert(device, in.template read<E>(), View<float, 4, Device>{averaged.wide.data(), x});
+      convert(device, View<float const, 4, Device>{averaged.wide.data(), x}, averaged.template view<E>());
+    }
     cross_entropy(device, Average::valid_pixels, in.template read<E>(), labels.data(), nullptr, Floats<Device>{loss.of<E>(), FeatureShape{1, 1, 1, 1}});
   });
   CHECK((gated.agrees() && active.agrees() && summed.agrees() && resized.agrees() && filtered.agrees() && loss.agrees()));
