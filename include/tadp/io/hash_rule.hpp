@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <string_view>
 
 namespace tadp {
@@ -93,10 +94,12 @@ inline void hash_values(ParameterSpec const& spec, std::uint64_t seed, float* ou
   hash_detail::fill_strided(HashStream(spec.name, seed), hash_detail::affine_of(spec), 0, 1, spec.count, out);
 }
 
-/// Fills every parameter of a list by the rule, on the threads of a pool: the real model has 1e9 of them.
+/// Fills every parameter of a list by the rule, on the threads of a pool: the real model has 1e9 of them. A device's memory
+/// is written by one thread at a time.
 template <class Device>
 void fill_by_hash(Weights<Device>& weights, std::uint64_t seed, ThreadPool& threads) {
   constexpr index_t block = 1 << 18;
+  std::mutex copies;
   for (std::size_t i = 0; i < weights.list().specs().size(); ++i) {
     ParameterSpec const& spec = weights.list().specs()[i];
     HashStream const stream(spec.name, seed);
@@ -107,6 +110,7 @@ void fill_by_hash(Weights<Device>& weights, std::uint64_t seed, ThreadPool& thre
       index_t const first = task * rows, count = std::min(rows, spec.shape[0] - first);
       float* const buffer = threads.scratch(worker, rows * row);
       for (index_t r = 0; r < count; ++r) hash_detail::fill_row(spec, stream, affine, first + r, buffer + r * row);
+      std::lock_guard const alone(copies);
       weights.device().copy_from_host(memory + first * row, buffer, static_cast<std::size_t>(count * row) * sizeof(float));
     });
   }

@@ -22,7 +22,7 @@ struct AttentionShape {
   TADP_DEVICE bool sees(index_t query, index_t key) const { return !causal || key <= query; }
 };
 
-inline constexpr int query_tile = ProductTiles::rows, key_tile = 96, attention_threads = 128;
+inline constexpr int query_tile = ProductTiles::rows, key_tile = 96, attention_threads = 256;
 static_assert(key_tile % warp == 0);
 
 /// `Widest`: the most channels of a head.

@@ -45,6 +45,12 @@ struct Nothing {};
 
 constexpr index_t blocks_for(index_t count, index_t size) { return (count + size - 1) / size; }
 
+/// a / b of numbers that are not negative: a division of 64 bits is slow on a device, and seldom needed.
+TADP_DEVICE inline index_t quotient(index_t a, index_t b) {
+  constexpr index_t narrow = std::numeric_limits<std::uint32_t>::max();
+  return a <= narrow && b <= narrow ? index_t{static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b)} : a / b;
+}
+
 #if defined(__CUDACC__)
 
 template <class Kernel>

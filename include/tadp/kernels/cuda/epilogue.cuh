@@ -18,7 +18,7 @@ struct ConvolutionEpilogue {
   TADP_DEVICE void operator()(index_t p, index_t c) const {
     float v = x.get(p, c);
     if (bias != nullptr) v += to_float(bias[c]);
-    if (shift.there()) v += shift.get(p / positions, c);
+    if (shift.there()) v += shift.get(quotient(p, positions), c);
     if (residual.there()) v += residual.get(p, c);
     y.set(p, c, v);
   }

@@ -20,12 +20,8 @@ struct ForEach {
     block.each([&](int t) {
       index_t const i = block.index() * threads + t;
       if (i >= pixels * channels) return;
-      if (pixels * channels <= std::numeric_limits<std::uint32_t>::max()) {  // a division of 64 bits is slow
-        auto const at = static_cast<std::uint32_t>(i), c = static_cast<std::uint32_t>(channels);
-        work(at / c, at % c);
-      } else {
-        work(i / channels, i % channels);
-      }
+      index_t const pixel = quotient(i, channels);
+      work(pixel, i - pixel * channels);
     });
   }
 };

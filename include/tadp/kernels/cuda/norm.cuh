@@ -90,7 +90,10 @@ struct ChannelNorm {
   After after;
   index_t positions;
 
-  TADP_DEVICE float normalised(index_t p, index_t c) const { return (x.get(p, c) - stats.mean_of(p / positions, c)) * stats.rstd_of(p / positions, c); }
+  TADP_DEVICE float normalised(index_t p, index_t c) const {
+    index_t const segment = quotient(p, positions);
+    return (x.get(p, c) - stats.mean_of(segment, c)) * stats.rstd_of(segment, c);
+  }
   /// The slope at the output of the affine part.
   TADP_DEVICE float slope(index_t p, index_t c, float dy) const { return dy * after_slope(after, normalised(p, c) * w[c] + b[c]); }
 };
@@ -152,7 +155,7 @@ struct NormaliseGradient {
   Sums<2> const* means;  ///< null: the statistics were constants
   index_t groups, size;
   TADP_DEVICE void operator()(index_t p, index_t c) const {
-    index_t const segment = p / norm.positions;
+    index_t const segment = quotient(p, norm.positions);
     float d = norm.w[c] * norm.slope(p, c, dy.get(p, c));
     if (means != nullptr) {
       Sums<2> const& mean = means[segment * groups + c / size];
