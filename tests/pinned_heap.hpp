@@ -10,12 +10,13 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <mutex>
 
 namespace cuda_shared {
 
 /// Memory that the host and the CUDA device both read and write under the same address, in powers of two. What is given
-/// back stays for the next; nothing is given back to the runtime, so that the order in which a program ends is no matter.
+/// back stays for the next. The memory is the host's own, and stays so when the runtime has gone at the end of a program.
 class PinnedPool {
  public:
   /// In front of every block.
@@ -68,14 +69,10 @@ class PinnedPool {
   std::byte* carve(std::size_t bytes) {
     if (bytes > left_) {
       std::size_t const slab = bytes > slab_bytes ? bytes : slab_bytes;
-      void* data = nullptr;
       growing = true;
-      cudaError_t const code = cudaHostAlloc(&data, slab, cudaHostAllocMapped | cudaHostAllocPortable);
+      void* const data = pinned(slab);
       growing = false;
-      if (code != cudaSuccess) {
-        cudaGetLastError();
-        return nullptr;
-      }
+      if (data == nullptr) return nullptr;
       at_ = static_cast<std::byte*>(data);  // what was left of the slab before is lost
       left_ = slab;
     }
@@ -83,6 +80,20 @@ class PinnedPool {
     at_ += bytes;
     left_ -= bytes;
     return block;
+  }
+
+  static void* pinned(std::size_t bytes) {
+    void *data = std::aligned_alloc(4096, bytes), *there = nullptr;
+    if (data == nullptr) return nullptr;
+    if (cudaHostRegister(data, bytes, cudaHostRegisterMapped | cudaHostRegisterPortable) == cudaSuccess) {
+      if (cudaHostGetDevicePointer(&there, data, 0) == cudaSuccess && there == data) return data;
+      cudaHostUnregister(data);  // a device that sees it elsewhere
+    }
+    cudaGetLastError();
+    std::free(data);
+    if (cudaHostAlloc(&data, bytes, cudaHostAllocMapped | cudaHostAllocPortable) == cudaSuccess) return data;
+    cudaGetLastError();
+    return nullptr;
   }
 
   static inline thread_local bool growing = false;
