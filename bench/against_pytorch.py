@@ -4,10 +4,10 @@
 
     python bench/against_pytorch.py build/release/bench/backbone [--size 512 512] [--rounds 3] [--threads 2]
     python bench/against_pytorch.py build/cuda/bench/backbone_cuda --device cuda      # float on both sides, no TF32
-    python bench/against_pytorch.py build/cuda/bench/backbone_cuda --device cuda --element half   # or tf32, bfloat16
+    python bench/against_pytorch.py build/cuda/bench/backbone_cuda --device cuda --element half --peer graph   # or tf32, bfloat16
 
 Needs torch, numpy and safetensors, and the numeric reference (../shared/reference, or --reference DIR) for the PyTorch
-model. Prints both times, their ratio, tadp's peak memory against its weights, and the largest difference of the features."""
+model. Prints both times, their ratio, tadp's peak memory against its weights, and the errors of the features."""
 import argparse
 import json
 import os
@@ -26,7 +26,8 @@ ap.add_argument("--rounds", type=int, default=3)
 ap.add_argument("--threads", type=int, default=2)
 ap.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of PyTorch; the program has its own built in")
 ap.add_argument("--element", choices=["float", "tf32", "half", "bfloat16"], default="float", help="of features and products, on both sides")
-ap.add_argument("--sdpa", action="store_true", help="PyTorch's fused attention where no map is wanted, as diffusers has it")
+ap.add_argument("--peer", choices=["eager", "fused", "graph"], default="eager", help="PyTorch as the reference writes it; with fused attention where no map "
+                "is wanted and channels-last memory; the same with a pass recorded as one CUDA graph")
 ap.add_argument("--reference", default=str(Path(__file__).resolve().parents[2] / "shared" / "reference"))
 a = ap.parse_args()
 if not Path(a.reference, "sd15.py").is_file():
@@ -49,7 +50,7 @@ def fill_in_threads(module, seed):
 
 
 hash_weights.fill_module = fill_in_threads
-if a.sdpa:
+if a.peer != "eager":
     explicit = sd15.attend
 
     def attend(q, k, v, heads, want_map=False, bias=None, **more):
@@ -60,7 +61,6 @@ if a.sdpa:
 
     sd15.attend = attend
 torch.set_num_threads(a.threads)
-torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = a.element == "tf32"
 element = {"half": torch.float16, "bfloat16": torch.bfloat16}.get(a.element, torch.float32)
 wait = torch.cuda.synchronize if a.device == "cuda" else (lambda: None)
 height, width = a.size
@@ -68,9 +68,24 @@ with tempfile.TemporaryDirectory() as folder, torch.no_grad():
     out = os.path.join(folder, "features.safetensors")
     ours = subprocess.Popen([a.program, str(height), str(width), str(a.threads), out, a.element], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     ready = json.loads(ours.stdout.readline())
-    model = sd15.build("sd15", 0, with_adapter=False).to(a.device, element)
-    image = torch.from_numpy(hash_weights.uniform("input.image", (1, 3, height, width))).to(a.device, element)
+    model = sd15.build("sd15", 0, with_adapter=False).to(a.device)
+    image = torch.from_numpy(hash_weights.uniform("input.image", (1, 3, height, width))).to(a.device)
     ids = torch.tensor([sd15.pad_tokens([320, 1125, 539, 320, 1929, 525, 518, 2117], sd15.preset("sd15").clip)]).to(a.device)
+
+    def pyramid_of_torch():
+        with torch.device(a.device):  # where the model makes its constants
+            return sd15.pyramid(model.features(image, ids))
+
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    exact = [level.cpu().numpy() for level in pyramid_of_torch()]
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = a.element == "tf32"
+    layout = {} if a.peer == "eager" else {"memory_format": torch.channels_last}
+    model, image = model.to(a.device, element, **layout), image.to(a.device, element, **layout)
+    if a.peer == "graph":
+        pyramid_of_torch()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            recorded = pyramid_of_torch()
 
     def pass_of_ours():
         ours.stdin.write("run\n")
@@ -80,8 +95,7 @@ with tempfile.TemporaryDirectory() as folder, torch.no_grad():
     def pass_of_torch():
         wait()
         begin = time.perf_counter()
-        with torch.device(a.device):  # where the model makes its constants
-            pyramid = sd15.pyramid(model.features(image, ids))
+        pyramid = (graph.replay(), recorded)[1] if a.peer == "graph" else pyramid_of_torch()
         wait()
         return time.perf_counter() - begin, pyramid
 
@@ -100,13 +114,16 @@ with tempfile.TemporaryDirectory() as folder, torch.no_grad():
     ours.stdin.flush()
     ours.wait()
     features = load_file(out)
-    worst = 0.0
-    for level, want in enumerate(pyramid):
-        want = want.float().cpu().numpy()
-        worst = max(worst, float(np.abs(features[f"pyramid.{level}"] - want).max() / np.sqrt((want**2).mean())))
+
+def error(of):
+    """Root mean square of a pyramid's errors and its largest error, over the root mean square of the level; the worst level."""
+    pairs = [(np.abs(x - want), np.sqrt((want.astype(np.float64) ** 2).mean())) for x, want in zip(of, exact)]
+    return "{:.2e} (an element {:.2e})".format(max(np.sqrt((off.astype(np.float64) ** 2).mean()) / rms for off, rms in pairs), max(off.max() / rms for off, rms in pairs))
+
+
 on = torch.cuda.get_device_name() if a.device == "cuda" else f"{a.threads} threads"
-print(f"sd15 backbone {height}x{width} in {a.element}, {on}, torch {torch.__version__}: tadp {statistics.median(mine):.4g} s, "
-      f"PyTorch {statistics.median(theirs):.4g} s, ratio {statistics.median(ratios):.3f}, PyTorch's attention {'fused' if a.sdpa else 'explicit'}")
+print(f"sd15 backbone {height}x{width} in {a.element}, {on}, torch {torch.__version__} ({a.peer}): tadp {statistics.median(mine):.4g} s, "
+      f"PyTorch {statistics.median(theirs):.4g} s, ratio {statistics.median(ratios):.3f}")
 if a.device == "cpu":  # a device's memory is shared by both
     print(f"peak memory of tadp {peak:.2f} GiB = weights {ready['weights_gib']:.2f} GiB + {peak - ready['weights_gib']:.2f} GiB (arena {ready['arena_gib']:.2f} GiB)")
-print(f"largest difference of a feature, over the level's RMS: {worst:.2e}")
+print(f"errors of features, against PyTorch in float: tadp {error([features[f'pyramid.{level}'] for level in range(4)])}, PyTorch {error([level.float().cpu().numpy() for level in pyramid])}")
