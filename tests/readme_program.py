@@ -19,7 +19,7 @@ def main():
         problems.append("the first program of README.md is not examples/segment_picture.cpp")
     for page in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
         prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-        for link in re.findall(r"\[[^\]\n]+\]\(([^)#\s]+)", prose):
+        for link in re.findall(r"\[[^\]\n]+\]\(([^)#\s]+)", prose) + re.findall(r'<img src="([^"]+)"', prose):
             if "://" not in link and not (page.parent / link).exists():
                 problems.append(f"{page.relative_to(root)}: there is no {link}")
     struct_names = re.findall(r"^struct (\w+)", (root / "include/tadp/core/require.hpp").read_text(), re.MULTILINE)

@@ -18,6 +18,16 @@ struct FeaturesOptions {
   VocabularyOptions words{};
 };
 
+void write(Runner& runner, FeaturesOptions const& o, tadp::Picture const& picture, tadp::Control const& control) {
+  try {
+    runner.write_features(o.out, picture, control);
+  } catch (tadp::Error const& error) {
+    if (error.code() != tadp::Errc::shape) throw;
+    throw tadp::Error(tadp::Errc::shape, "the network does not take a picture of this size, and without windows it sees all of it",
+                      {.file = o.picture, .key = "--size", .expected = error.where().expected, .found = std::to_string(picture.height) + "x" + std::to_string(picture.width)});
+  }
+}
+
 Status run(FeaturesOptions const& o, Common const& common) {
   require_device(o.device);
   tadp::Picture picture = tadp::read_image(o.picture);
@@ -36,7 +46,7 @@ Status run(FeaturesOptions const& o, Common const& common) {
   tadp::Tokens const tokens = runner->encode(prompt, control);
   progress.clear();
   warn_of_words(tokens.unknown, tokens.truncated, o.picture);
-  runner->write_features(o.out, picture, control);
+  write(*runner, o, picture, control);
   progress.clear();
   if (common.json)
     print_json({{"picture", o.picture}, {"width", picture.width}, {"height", picture.height}, {"model", file.path.string()}, {"caption", prompt.caption}, {"modifier", prompt.modifier},

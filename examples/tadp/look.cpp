@@ -91,7 +91,7 @@ Status Looking::run(std::string const& task, std::vector<std::string> const& end
   for (std::size_t i = 0; i < looks.size(); ++i) {
     Look& look = looks[i];
     control_.progress = [&, i](std::size_t done, std::size_t total) {
-      progress_.show(look.path.string() + ": " + std::to_string(100 * done / std::max<std::size_t>(1, total)) + " %" +
+      progress_.show(tadp::printable(look.path.string()) + ": " + std::to_string(100 * done / std::max<std::size_t>(1, total)) + " %" +
                      (looks.size() > 1 ? ", picture " + std::to_string(i + 1) + " of " + std::to_string(looks.size()) : ""));
     };
     look.begin = std::chrono::steady_clock::now();
@@ -107,7 +107,7 @@ Status Looking::run(std::string const& task, std::vector<std::string> const& end
     outcome.report["seconds"]["all"] = seconds;
     write_json(report, outcome.report);
     progress_.clear();
-    if (!common_.quiet && !common_.json) std::printf("%s -> %s (%s; %.1f s)\n", look.path.c_str(), outcome.shown.c_str(), outcome.told.c_str(), seconds);
+    if (!common_.quiet && !common_.json) std::printf("%s -> %s (%s; %.1f s)\n", tadp::printable(look.path.string()).c_str(), tadp::printable(outcome.shown.string()).c_str(), outcome.told.c_str(), seconds);
     results.push_back(std::move(outcome.report));
     look.picture = {};
   }

@@ -149,6 +149,9 @@ Status train_on_data(TrainDataOptions const& o, Common const& common) {
   DataTask const& task = task_of(o);
   if (o.prompt != by_classes) (void)prompt_rule(o.prompt, std::array{std::string("class")});  // an unknown rule is told before a folder is read
   auto const crop = size_of(o.crop, "--crop", true);
+  for (int const side : crop)
+    if (side % tadp::StreetBackbone::granularity != 0)
+      throw tadp::Error(tadp::Errc::argument, "windows of this size do not fit the network", {.key = "--crop", .expected = "sides that are multiples of " + std::to_string(tadp::StreetBackbone::granularity), .found = o.crop});
   if (fs::path(o.out).has_parent_path()) prepare_folder(fs::path(o.out).parent_path());
   prepare_file(o.out);
   Interrupt interrupt;

@@ -46,6 +46,7 @@ TEST_CASE("a command line that makes no sense") {
                          Row{"detect x.png --out d --threshold 2", {"--threshold"}}, Row{"depth --out d", {"picture"}}, Row{"perceive x.png", {"--out"}},
                          Row{"evaluate --data x --task pose", {"--task", "depth"}}, Row{"evaluate --data x --max-depth -1", {"--max-depth"}},
                          Row{"evaluate --data " + p.at("x") + " --prompt maybe", {"--prompt", "maybe"}}, Row{"train", {"--data"}},
+                         Row{"train --data x --out " + p.at("m.safetensors") + " --crop 96x100", {"key: --crop", "multiples of 32", "found: 96x100"}},
                          Row{"train street --out " + p.at("run") + " --first segmentation", {"--from"}}, Row{"train street --out " + p.at("run") + " --from " + p.at("x"), {"--first"}}}) {
     auto const outcome = run(p.folder, row.arguments);
     CAPTURE(row.arguments);

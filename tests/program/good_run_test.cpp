@@ -73,7 +73,8 @@ TEST_CASE("render, segment, evaluate, inspect and features") {
   CHECK(inspected.json()["description"]["classes"].size() == 11);
 
   auto const bad_size = run(folder, "features " + quoted(picture) + " --out " + quoted(folder / "f.safetensors") + " --threads 1", model);
-  CHECK(bad_size.status != 0);
+  CHECK(bad_size.status == 3);
+  for (char const* const part : {"street-000005.png", "key: --size", "expected: sides that are multiples of 64", "found: 64x80"}) CHECK(bad_size.says(part));
   auto const features = run(folder, "features " + quoted(picture) + " --size 64x128 --out " + quoted(folder / "f.safetensors") + " --threads 1", model);
   CAPTURE(features.err);
   REQUIRE(features.status == 0);
@@ -107,6 +108,27 @@ struct Scenes {
 };
 
 }  // namespace
+
+TEST_CASE("without --model, the model of the environment, of the folder above, and of the install prefix is found") {
+  if (skipped()) return;
+  scratch::Folder const folder;
+  auto const prefix = folder / "prefix";
+  for (char const* const sub : {"bin", "models", "share/tadp/models"}) std::filesystem::create_directories(prefix / sub);
+  std::filesystem::copy_file(program(), prefix / "bin" / "tadp");
+  tadp::write_png(folder / "street.png", tadp::render_street(5, {.width = 64, .height = 64}).picture);
+  auto const used = [&](std::string const& environment) {
+    auto const outcome = run_program::run_as(prefix / "bin" / "tadp", folder, "segment " + quoted(folder / "street.png") + " --out " + quoted(folder / "out") + " --json --threads 1", environment);
+    CAPTURE(outcome.err);
+    REQUIRE(outcome.status == 0);
+    return std::filesystem::path(outcome.json()["pictures"][0]["model"].get<std::string>());
+  };
+  test_models::write_tiny(prefix / "share/tadp/models/street.safetensors");
+  CHECK(used("env -u TADP_MODEL") == prefix / "share/tadp/models/street.safetensors");
+  test_models::write_tiny(prefix / "models/street.safetensors");
+  CHECK(used("env -u TADP_MODEL") == prefix / "models/street.safetensors");
+  test_models::write_tiny(folder / "mine.safetensors");
+  CHECK(used("TADP_MODEL=" + quoted(folder / "mine.safetensors")) == folder / "mine.safetensors");
+}
 
 TEST_CASE("depth: the files hold the same metres, and the score is that of these files") {
   if (skipped()) return;

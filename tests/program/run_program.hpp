@@ -37,11 +37,14 @@ inline std::string program() {
 }
 
 /// `arguments` as a shell reads them; `environment`: assignments in front of the command.
-inline Outcome run(scratch::Folder const& folder, std::string const& arguments, std::string const& environment = "TADP_MODEL=/nonexistent/model.safetensors") {
+inline Outcome run_as(std::filesystem::path const& executable, scratch::Folder const& folder, std::string const& arguments, std::string const& environment) {
   auto const out = folder / "stdout.txt", err = folder / "stderr.txt";
-  std::string const command = environment + " '" + program() + "' " + arguments + " >'" + out.string() + "' 2>'" + err.string() + "' </dev/null";
+  std::string const command = environment + " '" + executable.string() + "' " + arguments + " >'" + out.string() + "' 2>'" + err.string() + "' </dev/null";
   int const status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, text_of(out), text_of(err)};
+}
+inline Outcome run(scratch::Folder const& folder, std::string const& arguments, std::string const& environment = "TADP_MODEL=/nonexistent/model.safetensors") {
+  return run_as(program(), folder, arguments, environment);
 }
 
 }  // namespace run_program

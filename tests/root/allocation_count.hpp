@@ -27,15 +27,17 @@ namespace allocation_count {
 
 inline std::atomic<bool> counting{false};
 inline std::atomic<long> count{0};
+inline std::atomic<std::size_t> bytes{0};  ///< that were asked for
 
-inline void note() {
-  if (counting.load(std::memory_order_relaxed)) ++count;
+inline void note(std::size_t asked) {
+  if (counting.load(std::memory_order_relaxed)) ++count, bytes += asked;
 }
 
 /// Allocations of all threads while `work` runs.
 template <class Work>
 long during(Work const& work) {
   count = 0;
+  bytes = 0;
   counting = true;
   work();
   counting = false;
@@ -57,32 +59,32 @@ void* __libc_realloc(void*, std::size_t);
 void* __libc_memalign(std::size_t, std::size_t);
 
 void* malloc(std::size_t bytes) noexcept {
-  allocation_count::note();
+  allocation_count::note(bytes);
   return __libc_malloc(bytes);
 }
 void* calloc(std::size_t n, std::size_t bytes) noexcept {
-  allocation_count::note();
+  allocation_count::note(n * bytes);
   return __libc_calloc(n, bytes);
 }
 void* realloc(void* old, std::size_t bytes) noexcept {
-  allocation_count::note();
+  allocation_count::note(bytes);
   return __libc_realloc(old, bytes);
 }
 void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
-  allocation_count::note();
+  allocation_count::note(bytes);
   return __libc_memalign(alignment, bytes);
 }
 void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
-  allocation_count::note();
+  allocation_count::note(bytes);
   return __libc_memalign(alignment, bytes);
 }
 int posix_memalign(void** out, std::size_t alignment, std::size_t bytes) noexcept {
-  allocation_count::note();
+  allocation_count::note(bytes);
   *out = __libc_memalign(alignment, bytes);
   return *out == nullptr ? ENOMEM : 0;
 }
 void* mmap(void* at, std::size_t bytes, int protection, int flags, int file, off_t offset) noexcept {
-  allocation_count::note();
+  allocation_count::note(bytes);
   return reinterpret_cast<void*>(syscall(SYS_mmap, at, bytes, protection, flags, file, offset));
 }
 }

@@ -370,6 +370,22 @@ TEST_CASE("two sessions on two threads share the weights") {
   for (auto const& result : results) CHECK(result.labels == expected.labels);
 }
 
+TEST_CASE("a further session needs less memory than another copy of the weights") {
+#if TADP_COUNTS_ALLOCATIONS
+  auto const loaded = hashed();
+  auto const weights = static_cast<std::size_t>(loaded.model->parameters()->floats()) * sizeof(float);
+  auto first = session_of(loaded, small());
+  td::Picture const picture = noisy(64, 64);
+  first(picture, words);
+  allocation_count::during([&] { session_of(loaded, small())(picture, words); });
+  CAPTURE(weights);
+  CAPTURE(allocation_count::bytes.load());
+  CHECK(allocation_count::bytes < weights / 2);
+#else
+  MESSAGE("skipped: a sanitizer stands in for the allocator");
+#endif
+}
+
 TEST_CASE("a session knows no device") {
   auto const loaded = hashed();
   auto on_plain_loops = std::make_shared<td::Weights<plain::Device>>(plain::Device{}, loaded.model->parameters());

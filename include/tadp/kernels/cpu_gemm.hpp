@@ -29,21 +29,32 @@ template <class V>
   __builtin_memcpy(p, &v, sizeof(V));
 }
 
+/// The elements at these places of a, then b.
+template <int... At>
+[[gnu::always_inline]] inline void pick(Vector8& to, Vector8 const& a, Vector8 const& b) {
+#if defined(__clang__) || __GNUC__ >= 12
+  to = __builtin_shufflevector(a, b, At...);
+#else
+  using Places [[gnu::vector_size(32)]] = std::int32_t;
+  to = __builtin_shuffle(a, b, Places{At...});
+#endif
+}
+
 [[gnu::always_inline]] inline void transpose8(Vector8 (&r)[8]) {
   Vector8 t[8], s[8];
   for (int i = 0; i < 8; i += 2) {
-    t[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-    t[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    pick<0, 8, 1, 9, 4, 12, 5, 13>(t[i], r[i], r[i + 1]);
+    pick<2, 10, 3, 11, 6, 14, 7, 15>(t[i + 1], r[i], r[i + 1]);
   }
   for (int i = 0; i < 8; i += 4) {
-    s[i] = __builtin_shufflevector(t[i], t[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-    s[i + 1] = __builtin_shufflevector(t[i], t[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    s[i + 2] = __builtin_shufflevector(t[i + 1], t[i + 3], 0, 1, 8, 9, 4, 5, 12, 13);
-    s[i + 3] = __builtin_shufflevector(t[i + 1], t[i + 3], 2, 3, 10, 11, 6, 7, 14, 15);
+    pick<0, 1, 8, 9, 4, 5, 12, 13>(s[i], t[i], t[i + 2]);
+    pick<2, 3, 10, 11, 6, 7, 14, 15>(s[i + 1], t[i], t[i + 2]);
+    pick<0, 1, 8, 9, 4, 5, 12, 13>(s[i + 2], t[i + 1], t[i + 3]);
+    pick<2, 3, 10, 11, 6, 7, 14, 15>(s[i + 3], t[i + 1], t[i + 3]);
   }
   for (int i = 0; i < 4; ++i) {
-    r[i] = __builtin_shufflevector(s[i], s[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    r[i + 4] = __builtin_shufflevector(s[i], s[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    pick<0, 1, 2, 3, 8, 9, 10, 11>(r[i], s[i], s[i + 4]);
+    pick<4, 5, 6, 7, 12, 13, 14, 15>(r[i + 4], s[i], s[i + 4]);
   }
 }
 

@@ -66,11 +66,11 @@ inline std::vector<std::int32_t> golden_tokens(nlohmann::json const& rows, TextE
   std::vector<std::int32_t> ids;
   for (auto const& row : rows) {
     if (static_cast<int>(row.size()) != text.length)
-      throw Error(Errc::shape, "a text has another count of tokens", {.expected = std::to_string(text.length), .found = std::to_string(row.size())});
+      throw Error(Errc::shape, "a text has another count of tokens", {.key = "token_ids", .expected = std::to_string(text.length), .found = std::to_string(row.size())});
     for (auto const& id : row) {
       ids.push_back(id.get<std::int32_t>());
       if (ids.back() < 0 || ids.back() >= text.vocabulary)
-        throw Error(Errc::argument, "a token is not in the vocabulary", {.expected = "0 to " + std::to_string(text.vocabulary - 1), .found = std::to_string(ids.back())});
+        throw Error(Errc::argument, "a token is not in the vocabulary", {.key = "token_ids", .expected = "0 to " + std::to_string(text.vocabulary - 1), .found = std::to_string(ids.back())});
     }
   }
   return ids;
@@ -81,7 +81,7 @@ inline FeatureShape golden_picture_shape(nlohmann::json const& image, int granul
   auto const s = image.get<std::array<index_t, 4>>();
   FeatureShape const shape{s[0], s[2], s[3], s[1]};
   if (shape.n() < 1 || shape.c() != 3 || shape.h() < 1 || shape.w() < 1 || shape.h() % granularity != 0 || shape.w() % granularity != 0)
-    throw Error(Errc::shape, "the network does not take a picture of this size", {.expected = "sides that are multiples of " + std::to_string(granularity), .found = to_string(shape)});
+    throw Error(Errc::shape, "the network does not take a picture of this size", {.key = "image", .expected = "sides that are multiples of " + std::to_string(granularity), .found = to_string(shape)});
   return shape;
 }
 

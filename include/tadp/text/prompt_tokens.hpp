@@ -73,7 +73,7 @@ Tokens tokens_of(Prompt const& prompt, Tokenizer const& tokenizer, TextEncoderCo
     if (!prompt.identifier.empty() && !prompt_detail::names_word(text, prompt.identifier))
       throw Error(Errc::argument, "the text does not name what the model was personalised for", {.key = "identifier", .expected = "a text with " + printable(prompt.identifier), .found = printable(text)});
     if (text.empty()) return ids_alone({});
-    if (!tokenizer) throw Error(Errc::argument, "there is no tokenizer: token ids are needed in place of a caption", {.found = printable(text)});
+    if (!tokenizer) throw Error(Errc::argument, "there is no tokenizer: token ids are needed in place of a caption", {.key = "caption", .expected = "token ids", .found = printable(text)});
     Tokens tokens = tokenizer(text);
     if constexpr (Policy::template has<LearnedToken>) prompt_detail::require_learned_tokens(text, tokens);
     return tokens;

@@ -43,7 +43,7 @@ inline std::vector<std::int32_t> pad_tokens(std::span<std::int32_t const> ids, T
   for (std::int32_t const id : ids)
     if (id < 0 || id >= config.vocabulary)
       throw Error(Errc::argument, "a token id is outside the vocabulary",
-                  {.expected = "0 to " + std::to_string(config.vocabulary - 1), .found = std::to_string(id)});
+                  {.key = "ids", .expected = "0 to " + std::to_string(config.vocabulary - 1), .found = std::to_string(id)});
   std::vector<std::int32_t> padded;
   if (ids.empty() || ids.front() != config.begin_token) padded.push_back(config.begin_token);
   padded.insert(padded.end(), ids.begin(), ids.end());
@@ -51,7 +51,7 @@ inline std::vector<std::int32_t> pad_tokens(std::span<std::int32_t const> ids, T
   bool const ends = padded.size() == length && padded.back() == config.end_token;
   if (padded.size() >= length && !ends)
     throw Error(Errc::argument, "there are more token ids than the text encoder reads",
-                {.expected = "at most " + std::to_string(length - 2) + " between begin and end", .found = std::to_string(ids.size())});
+                {.key = "ids", .expected = "at most " + std::to_string(length - 2) + " between begin and end", .found = std::to_string(ids.size())});
   padded.resize(length, config.end_token);
   return padded;
 }
