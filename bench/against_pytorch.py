@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The sd15 backbone of tadp beside PyTorch eager: same weights, same picture, same threads, passes taken in turn.
+"""The sd15 backbone of tadp beside PyTorch: same weights, same picture, same threads, passes taken in turn.
 
     python bench/against_pytorch.py build/release/bench/backbone [--size 512 512] [--rounds 3] [--threads 2]
-    python bench/against_pytorch.py build/cuda/bench/backbone_cuda --device cuda      # float on both sides, no TF32
-    python bench/against_pytorch.py build/cuda/bench/backbone_cuda --device cuda --element half --peer graph   # or tf32, bfloat16
+    python bench/against_pytorch.py build/cuda/bench/backbone_cuda --device cuda --element float tf32 half bfloat16 --peer eager fused graph
 
 Needs torch, numpy and safetensors, and the numeric reference (../shared/reference, or --reference DIR) for the PyTorch
-model. Prints both times, their ratio, tadp's peak memory against its weights, and the errors of the features."""
+model. For each element and peer it prints both times and their ratio; then tadp's peak memory against its weights (on the
+processor), and the errors of the features of both against PyTorch in float."""
 import argparse
+import copy
 import json
 import os
 import statistics
@@ -19,15 +20,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ap = argparse.ArgumentParser()
+PEERS = {"eager": "PyTorch as the reference writes it", "fused": "fused attention where no map is wanted, channels-last memory", "graph": "the same, a pass recorded as one CUDA graph"}
+ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 ap.add_argument("program")
 ap.add_argument("--size", type=int, nargs=2, default=[512, 512])
 ap.add_argument("--rounds", type=int, default=3)
 ap.add_argument("--threads", type=int, default=2)
 ap.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="of PyTorch; the program has its own built in")
-ap.add_argument("--element", choices=["float", "tf32", "half", "bfloat16"], default="float", help="of features and products, on both sides")
-ap.add_argument("--peer", choices=["eager", "fused", "graph"], default="eager", help="PyTorch as the reference writes it; with fused attention where no map "
-                "is wanted and channels-last memory; the same with a pass recorded as one CUDA graph")
+ap.add_argument("--element", nargs="+", choices=["float", "tf32", "half", "bfloat16"], default=["float"], help="of features and products, on both sides")
+ap.add_argument("--peer", nargs="+", choices=list(PEERS), default=["eager"], help="; ".join(f"{name}: {what}" for name, what in PEERS.items()))
 ap.add_argument("--reference", default=str(Path(__file__).resolve().parents[2] / "shared" / "reference"))
 a = ap.parse_args()
 if not Path(a.reference, "sd15.py").is_file():
@@ -40,6 +41,11 @@ from safetensors.numpy import load_file
 import hash_weights
 import sd15
 
+height, width = a.size
+torch.set_num_threads(a.threads)
+wait = torch.cuda.synchronize if a.device == "cuda" else (lambda: None)
+explicit_attention = sd15.attend
+
 
 def fill_in_threads(module, seed):
     """What hash_weights.fill_module does, on all threads: a billion numbers take one of them half a minute."""
@@ -49,81 +55,107 @@ def fill_in_threads(module, seed):
     return module
 
 
-hash_weights.fill_module = fill_in_threads
-if a.peer != "eager":
-    explicit = sd15.attend
+def fused_attention(q, k, v, heads, want_map=False, bias=None, **more):
+    if want_map or bias is not None:
+        return explicit_attention(q, k, v, heads, want_map, bias, **more)
+    apart = lambda x: x.unflatten(2, (heads, -1)).transpose(1, 2)
+    return torch.nn.functional.scaled_dot_product_attention(apart(q), apart(k), apart(v)).transpose(1, 2).flatten(2), None
 
-    def attend(q, k, v, heads, want_map=False, bias=None, **more):
-        if want_map or bias is not None:
-            return explicit(q, k, v, heads, want_map, bias, **more)
-        apart = lambda x: x.unflatten(2, (heads, -1)).transpose(1, 2)
-        return torch.nn.functional.scaled_dot_product_attention(apart(q), apart(k), apart(v)).transpose(1, 2).flatten(2), None
 
-    sd15.attend = attend
-torch.set_num_threads(a.threads)
-element = {"half": torch.float16, "bfloat16": torch.bfloat16}.get(a.element, torch.float32)
-wait = torch.cuda.synchronize if a.device == "cuda" else (lambda: None)
-height, width = a.size
-with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-    out = os.path.join(folder, "features.safetensors")
-    ours = subprocess.Popen([a.program, str(height), str(width), str(a.threads), out, a.element], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    ready = json.loads(ours.stdout.readline())
-    model = sd15.build("sd15", 0, with_adapter=False).to(a.device)
-    image = torch.from_numpy(hash_weights.uniform("input.image", (1, 3, height, width))).to(a.device)
-    ids = torch.tensor([sd15.pad_tokens([320, 1125, 539, 320, 1929, 525, 518, 2117], sd15.preset("sd15").clip)]).to(a.device)
+class Ours:
+    """The program, waiting for its next pass."""
 
-    def pyramid_of_torch():
+    def __init__(self, element, folder):
+        self.out = os.path.join(folder, element + ".safetensors")
+        self.process = subprocess.Popen([a.program, str(height), str(width), str(a.threads), self.out, element], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.ready = self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"{a.program} ended with status {self.process.wait()}")
+        return json.loads(line)
+
+    def run(self):
+        self.process.stdin.write("run\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def features(self):
+        self.process.stdin.write("quit\n")
+        self.process.stdin.flush()
+        self.process.wait()
+        levels = load_file(self.out)
+        return [levels[f"pyramid.{level}"] for level in range(4)]
+
+
+def tf32(allowed):
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
+
+
+def torch_pass(model, image, ids, peer):
+    """A function that computes the pyramid."""
+    sd15.attend = explicit_attention if peer == "eager" else fused_attention
+
+    def run():
         with torch.device(a.device):  # where the model makes its constants
             return sd15.pyramid(model.features(image, ids))
 
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    exact = [level.cpu().numpy() for level in pyramid_of_torch()]
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = a.element == "tf32"
-    layout = {} if a.peer == "eager" else {"memory_format": torch.channels_last}
-    model, image = model.to(a.device, element, **layout), image.to(a.device, element, **layout)
-    if a.peer == "graph":
-        pyramid_of_torch()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            recorded = pyramid_of_torch()
+    if peer != "graph":
+        return run
+    run()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        recorded = run()
+    return lambda: (graph.replay(), recorded)[1]
 
-    def pass_of_ours():
-        ours.stdin.write("run\n")
-        ours.stdin.flush()
-        return json.loads(ours.stdout.readline())
 
-    def pass_of_torch():
+def error(pyramid, exact):
+    """Root mean square of the errors and the largest one, over the root mean square of the level; of the worst level."""
+    pairs = [(np.abs(x - want).astype(np.float64), np.sqrt((want.astype(np.float64) ** 2).mean())) for x, want in zip(pyramid, exact)]
+    return f"{max(np.sqrt((off**2).mean()) / rms for off, rms in pairs):.2e} (an element {max(off.max() / rms for off, rms in pairs):.2e})"
+
+
+def on_host(pyramid):
+    return [level.float().cpu().numpy() for level in pyramid]
+
+
+def in_turn(ours, theirs):
+    """Seconds of both in each round after one that warms up, and the largest memory of ours."""
+    rows, peak = [], 0.0
+    for _ in range(a.rounds + 1):
+        row = ours.run()
         wait()
         begin = time.perf_counter()
-        pyramid = (graph.replay(), recorded)[1] if a.peer == "graph" else pyramid_of_torch()
+        theirs()
         wait()
-        return time.perf_counter() - begin, pyramid
-
-    mine, theirs, peak, ratios = [], [], 0.0, []
-    for round_ in range(a.rounds + 1):
-        row = pass_of_ours()
-        seconds, pyramid = pass_of_torch()
+        rows.append((row["seconds"], time.perf_counter() - begin))
         peak = max(peak, row["peak_gib"])
-        if round_ == 0:
-            continue  # both warm up
-        mine.append(row["seconds"])
-        theirs.append(seconds)
-        ratios.append(row["seconds"] / seconds)
-        print(f"round {round_}: tadp {row['seconds']:.4g} s, PyTorch {seconds:.4g} s, ratio {ratios[-1]:.3f}", flush=True)
-    ours.stdin.write("quit\n")
-    ours.stdin.flush()
-    ours.wait()
-    features = load_file(out)
-
-def error(of):
-    """Root mean square of a pyramid's errors and its largest error, over the root mean square of the level; the worst level."""
-    pairs = [(np.abs(x - want), np.sqrt((want.astype(np.float64) ** 2).mean())) for x, want in zip(of, exact)]
-    return "{:.2e} (an element {:.2e})".format(max(np.sqrt((off.astype(np.float64) ** 2).mean()) / rms for off, rms in pairs), max(off.max() / rms for off, rms in pairs))
+    return rows[1:], peak
 
 
-on = torch.cuda.get_device_name() if a.device == "cuda" else f"{a.threads} threads"
-print(f"sd15 backbone {height}x{width} in {a.element}, {on}, torch {torch.__version__} ({a.peer}): tadp {statistics.median(mine):.4g} s, "
-      f"PyTorch {statistics.median(theirs):.4g} s, ratio {statistics.median(ratios):.3f}")
-if a.device == "cpu":  # a device's memory is shared by both
-    print(f"peak memory of tadp {peak:.2f} GiB = weights {ready['weights_gib']:.2f} GiB + {peak - ready['weights_gib']:.2f} GiB (arena {ready['arena_gib']:.2f} GiB)")
-print(f"errors of features, against PyTorch in float: tadp {error([features[f'pyramid.{level}'] for level in range(4)])}, PyTorch {error([level.float().cpu().numpy() for level in pyramid])}")
+with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+    hash_weights.fill_module = fill_in_threads
+    model = sd15.build("sd15", 0, with_adapter=False).to(a.device)
+    image = torch.from_numpy(hash_weights.uniform("input.image", (1, 3, height, width))).to(a.device)
+    ids = torch.tensor([sd15.pad_tokens([320, 1125, 539, 320, 1929, 525, 518, 2117], sd15.preset("sd15").clip)]).to(a.device)
+    tf32(False)
+    exact = on_host(torch_pass(model, image, ids, "eager")())
+    on = torch.cuda.get_device_name() if a.device == "cuda" else f"{a.threads} threads"
+    print(f"sd15 backbone {height}x{width}, {on}, torch {torch.__version__}, {a.rounds} rounds")
+    for element in a.element:
+        number = {"half": torch.float16, "bfloat16": torch.bfloat16}.get(element, torch.float32)
+        rounded, seen = copy.deepcopy(model).to(number), image.to(number)
+        tf32(element == "tf32")
+        ours = Ours(element, folder)
+        for peer in a.peer:
+            layout = torch.contiguous_format if peer == "eager" else torch.channels_last
+            theirs = torch_pass(rounded.to(memory_format=layout), seen.to(memory_format=layout), ids, peer)
+            rows, peak = in_turn(ours, theirs)
+            mine, yours = (statistics.median(column) for column in zip(*rows))
+            ratios = [one / other for one, other in rows]
+            print(f"{element:8} tadp {mine:.4g} s, PyTorch {peer} {yours:.4g} s, ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})", flush=True)
+        last = on_host(theirs())
+        print(f"{element:8} errors of features: tadp {error(ours.features(), exact)}, PyTorch {error(last, exact)}", flush=True)
+        if a.device == "cpu":  # a device's memory is shared by both
+            print(f"{element:8} peak memory of tadp {peak:.2f} GiB = weights {ours.ready['weights_gib']:.2f} GiB + {peak - ours.ready['weights_gib']:.2f} GiB (arena {ours.ready['arena_gib']:.2f} GiB)")

@@ -5,7 +5,7 @@
 #
 #   bench/gpu.sh [--built FOLDER] [--seconds 600]
 #
-# --built: a build folder that has tests/tests_cuda and bench/backbone_cuda, to save the minutes of compiling.
+# --built: a build folder that has tests/tests_cuda, tests/tests_cuda_kernels and bench/backbone_cuda, to save the minutes of compiling.
 # Prints one line a stage and a summary; the status is 0 where all stages passed, 1 where one did not, 77 without a GPU.
 # PYTHON names the Python that has torch (and the numeric reference in ../shared/reference, as against_pytorch.py says).
 set -u
@@ -44,26 +44,33 @@ if [ -z "$built" ]; then
   built=build/gpu
   capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -1 | tr -d .)
   stage configure cmake -S . -B "$built" -DCMAKE_BUILD_TYPE=Release -DTADP_CUDA=ON "-DTADP_CUDA_ARCHITECTURES=$capability" -DTADP_BUILD_EXAMPLES=OFF -DTADP_BUILD_BENCH=ON
-  stage build cmake --build "$built" --parallel --target tests_cuda bench_backbone_cuda
+  stage build cmake --build "$built" --parallel --target tests_cuda tests_cuda_kernels bench_backbone_cuda
 fi
-tests="$built/tests/tests_cuda"
+tests="$built/tests/tests_cuda" kernels="$built/tests/tests_cuda_kernels"
 
 # A test that cannot be skipped: the driver may list a device that the runtime cannot use.
 stage device "$tests" --no-skip '--test-case=numbers come back from the device*'
 stage tests "$tests"
-# Every kernel runs in the three tools; the real sizes, and training under racecheck, would not end in time.
-sanitizer=$(command -v compute-sanitizer || true)
-if [ -n "$sanitizer" ]; then
-  stage memcheck "$sanitizer" --tool memcheck --error-exitcode 1 "$tests" '--test-case-exclude=*real sizes*,*gradients and steps*'
-  stage initcheck "$sanitizer" --tool initcheck --error-exitcode 1 "$tests" '--test-case=*answers on the CUDA device*'
-  stage racecheck "$sanitizer" --tool racecheck --error-exitcode 1 "$tests" '--test-case=*answers on the CUDA device*'
-else
-  stage sanitizers sh -c 'echo "compute-sanitizer is not here: it comes with the CUDA toolkit"; exit 1'
-fi
+stage kernels "$kernels"
 if "$python" -c 'import torch, safetensors; assert torch.cuda.is_available()' 2> /dev/null; then
-  stage "times beside PyTorch" "$python" bench/against_pytorch.py "$built/bench/backbone_cuda" --device cuda --rounds 5
+  stage "times beside PyTorch" "$python" bench/against_pytorch.py "$built/bench/backbone_cuda" --device cuda --rounds 9 --threads "$(nproc)" \
+    --element float tf32 half bfloat16 --peer eager fused graph
 else
   stage "times beside PyTorch" sh -c "echo 'no torch with CUDA in $python: name one that has it in PYTHON; tadp alone:'; printf 'run\nrun\nrun\nquit\n' | '$built/bench/backbone_cuda'; exit 1"
+fi
+# Every kernel in each tool, over fewer shapes; whole passes, and training under memcheck. The real sizes would not end in time.
+sanitizer=$(command -v compute-sanitizer || true)
+if [ -n "$sanitizer" ]; then
+  export TADP_TRIALS=3
+  for tool in memcheck initcheck racecheck; do
+    only=""
+    [ $tool = racecheck ] && only="--kernel-name kernel_substring=run_block"  # ours: libraries synchronise in ways that it does not know
+    stage "$tool, kernels" "$sanitizer" --tool $tool $only --error-exitcode 1 "$kernels"
+    stage "$tool, passes" "$sanitizer" --tool $tool $only --error-exitcode 1 "$tests" '--test-case=every head answers*'
+  done
+  stage "memcheck, training" "$sanitizer" --tool memcheck --error-exitcode 1 "$tests" '--test-case=all heads learn on the CUDA device*'
+else
+  stage sanitizers sh -c 'echo "compute-sanitizer is not here: it comes with the CUDA toolkit"; exit 1'
 fi
 
 printf '\n%s' "$summary"

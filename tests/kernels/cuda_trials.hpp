@@ -6,6 +6,8 @@
 #include "../host_cuda.hpp"
 #include "against_plain.hpp"
 
+#include <cstdlib>
+
 namespace host_cuda {
 
 using namespace against_plain;
@@ -37,7 +39,8 @@ struct OnHostKernels {
   }
 };
 
-inline constexpr int shapes = 50;  ///< trials of each kernel
+/// Trials of each kernel: 50, or what TADP_TRIALS says, for tools that take their time.
+inline int const shapes = std::getenv("TADP_TRIALS") != nullptr ? std::max(1, std::atoi(std::getenv("TADP_TRIALS"))) : 50;
 
 /// make(dice) -> a trial, `shapes` times.
 template <class Make, class Forward>
