@@ -63,12 +63,11 @@ def fused_attention(q, k, v, heads, want_map=False, bias=None, **more):
 
 
 class Ours:
-    """The program, waiting for its next pass."""
+    """The program, waiting for its next pass; its first answer says that it is ready."""
 
     def __init__(self, element, folder):
         self.out = os.path.join(folder, element + ".safetensors")
         self.process = subprocess.Popen([a.program, str(height), str(width), str(a.threads), self.out, element], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.ready = self.answer()
 
     def answer(self):
         line = self.process.stdout.readline()
@@ -135,6 +134,7 @@ def in_turn(ours, theirs):
 
 
 with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+    programs = {element: Ours(element, folder) for element in a.element}  # first: a process starts with the peak memory of its parent
     hash_weights.fill_module = fill_in_threads
     model = sd15.build("sd15", 0, with_adapter=False).to(a.device)
     image = torch.from_numpy(hash_weights.uniform("input.image", (1, 3, height, width))).to(a.device)
@@ -147,7 +147,8 @@ with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         number = {"half": torch.float16, "bfloat16": torch.bfloat16}.get(element, torch.float32)
         rounded, seen = copy.deepcopy(model).to(number), image.to(number)
         tf32(element == "tf32")
-        ours = Ours(element, folder)
+        ours = programs[element]
+        ready = ours.answer()
         for peer in a.peer:
             layout = torch.contiguous_format if peer == "eager" else torch.channels_last
             theirs = torch_pass(rounded.to(memory_format=layout), seen.to(memory_format=layout), ids, peer)
@@ -158,4 +159,4 @@ with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         last = on_host(theirs())
         print(f"{element:8} errors of features: tadp {error(ours.features(), exact)}, PyTorch {error(last, exact)}", flush=True)
         if a.device == "cpu":  # a device's memory is shared by both
-            print(f"{element:8} peak memory of tadp {peak:.2f} GiB = weights {ours.ready['weights_gib']:.2f} GiB + {peak - ours.ready['weights_gib']:.2f} GiB (arena {ours.ready['arena_gib']:.2f} GiB)")
+            print(f"{element:8} peak memory of tadp {peak:.2f} GiB = weights {ready['weights_gib']:.2f} GiB + {peak - ready['weights_gib']:.2f} GiB (arena {ready['arena_gib']:.2f} GiB)")
