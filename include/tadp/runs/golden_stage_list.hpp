@@ -5,6 +5,7 @@
 
 #include "tadp/exec/control.hpp"
 #include "tadp/exec/plan.hpp"
+#include "tadp/runs/golden_compare.hpp"
 #include "tadp/runs/golden_inputs.hpp"
 
 #include <functional>
