@@ -151,6 +151,10 @@ TEST_CASE("what is no model is told by its content") {
   CHECK(contains(refuse("\x1f\x8b\x08\0\0\0\0\0"s), "gzip"));
   CHECK(contains(refuse(std::string("storages") + std::string(249, '\0') + "ustar\0"s + std::string(300, '\0')), "tar archive"));
   CHECK(contains(refuse("{\"error\":\"not found\"}"), "JSON"));
+  CHECK(contains(refuse("Invalid username or password.\n"), "text"));
+  CHECK(contains(refuse("Too many requests\n"), "text"));
+  CHECK(contains(refuse(std::string(4096, '\0')), "not finished"));
+  CHECK(contains(refuse("\x08\x07\x12\x07pytorch\x1a\x03"s + std::string(64, '\0')), "unknown kind"));
   CHECK(contains(refuse(zip({{"word/document.xml", "x"}}).bytes), "without a pickle"));
   CHECK(contains(refuse("#!/bin/sh\n" + zip(checkpoint()).bytes), "in front of it"));
   CHECK(contains(refuse(zip(checkpoint()).bytes.substr(0, 200)), "cut short"));

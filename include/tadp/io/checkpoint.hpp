@@ -14,6 +14,7 @@
 #include "tadp/io/torch_limits.hpp"
 #include "tadp/io/torch_zip.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -111,6 +112,24 @@ inline bool ends_as_zip(std::string_view bytes) {
   return bytes.size() - at == 22u + comment;
 }
 
+/// Whether this may be safetensors all the same, whose reader tells what is wrong: a length, and JSON after it, perhaps
+/// after blanks or a byte order mark. A text may have a blank there, but in front of it no length that is sane.
+inline bool may_be_safetensors(std::string_view bytes, SafetensorsLimits const& limits) {
+  if (bytes.size() <= 8 || bytes[8] == '{') return true;
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), sizeof(length));
+  return length <= limits.max_header && std::string_view(" \t\r\n\xef").find(bytes[8]) != std::string_view::npos;
+}
+
+/// What neither a reader nor a signature knows.
+inline ContentKind unknown_content(std::string_view bytes) {
+  bytes = bytes.substr(0, 512);
+  if (bytes.find_first_not_of('\0') == std::string_view::npos) return {"a file of zeros", "its download was not finished: fetch it again"};
+  auto const written = [](char c) { return static_cast<unsigned char>(c) >= ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  if (std::all_of(bytes.begin(), bytes.end(), written)) return {"text", "see whether it says why the download was refused, and give the model's file instead"};
+  return {"a file of an unknown kind", "models are read from safetensors, PyTorch's files and folders of diffusers"};
+}
+
 [[noreturn]] inline void refuse_content(std::string const& file, std::string_view what, std::string_view advice) {
   throw Error(Errc::format, "this is no model but " + std::string(what) + "; " + std::string(advice),
               {.file = file, .expected = "safetensors or a PyTorch checkpoint", .found = std::string(what)});
@@ -137,6 +156,10 @@ inline Checkpoint open_checkpoint(std::filesystem::path const& path, CheckpointL
     detail::refuse_content(path.string(), kind->what, kind->advice);
   if (!safetensors && detail::ends_as_zip(start))
     detail::refuse_content(path.string(), "a zip archive with something in front of it", "fetch it again from its maker");
+  if (!index && !detail::may_be_safetensors(start, limits.safetensors)) {
+    auto const kind = detail::unknown_content(start);
+    detail::refuse_content(path.string(), kind.what, kind.advice);
+  }
   return {path, std::make_unique<SafetensorsSet>(path, limits.safetensors), index ? Container::safetensors_shards : Container::safetensors};
 }
 
