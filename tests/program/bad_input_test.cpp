@@ -46,7 +46,8 @@ TEST_CASE("a command line that makes no sense") {
                          Row{"detect x.png --out d --threshold 2", {"--threshold"}}, Row{"depth --out d", {"picture"}}, Row{"perceive x.png", {"--out"}},
                          Row{"evaluate --data x --task pose", {"--task", "depth"}}, Row{"evaluate --data x --max-depth -1", {"--max-depth"}},
                          Row{"evaluate --data " + p.at("x") + " --prompt maybe", {"--prompt", "maybe"}}, Row{"train", {"--data"}},
-                         Row{"train street --out " + p.at("run") + " --first segmentation", {"--from"}}, Row{"train street --out " + p.at("run") + " --from " + p.at("x"), {"--first"}}}) {
+                         Row{"train street --out " + p.at("run") + " --first segmentation", {"--from"}}, Row{"train street --out " + p.at("run") + " --from " + p.at("x"), {"--first"}},
+                         Row{"train street-heads --out " + p.at("run") + " --scales 2 1", {"--scales"}}, Row{"train street-heads --out " + p.at("run") + " --crop 192", {"--crop", "found: 192"}}}) {
     auto const outcome = run(p.folder, row.arguments);
     CAPTURE(row.arguments);
     CAPTURE(outcome.err);
