@@ -11,7 +11,8 @@ namespace program {
 namespace {
 
 struct HeadOptions {
-  std::string model{}, out{};
+  std::string model{}, out{}, crop{};
+  std::vector<float> scales{};
   tadp::StreetHeadOptions run{};
 };
 
@@ -19,6 +20,12 @@ Status run(HeadOptions const& o, Common const& common) {
   tadp::StreetHeadOptions options = o.run;
   options.model = find_model(o.model);
   options.folder = o.out;
+  if (!o.crop.empty()) {
+    auto const [height, width] = size_of(o.crop, "--crop", true);
+    options.crop.height = height, options.crop.width = width;
+  }
+  if (!o.scales.empty()) options.crop.min_scale = o.scales[0], options.crop.max_scale = o.scales[1];
+  if (options.crop.min_scale > options.crop.max_scale) throw tadp::Error(tadp::Errc::argument, "the lower scale is above the higher one", {.key = "--scales"});
   prepare_folder(o.out);
   Interrupt interrupt;
   ProgressLine progress(common.quiet);
@@ -57,13 +64,16 @@ void add_train_street_heads(CLI::App& train, Command& command) {
   sub->add_option("--batch", o->run.batch, "windows a step")->capture_default_str()->check(CLI::Range(1, 1024))->type_name("N");
   sub->add_option("--scenes", o->run.scenes, "rendered scenes to draw from")->capture_default_str()->check(CLI::Range(1, 1'000'000))->type_name("N");
   sub->add_option("--rate", o->run.rate, "learning rate")->capture_default_str()->check(CLI::PositiveNumber)->type_name("X");
-  sub->add_option("--depth-weight", o->run.depth_weight, "of the loss of depth")->capture_default_str()->check(CLI::NonNegativeNumber)->type_name("X");
-  sub->add_option("--detection-weight", o->run.detection_weight, "of the losses of detection")->capture_default_str()->check(CLI::NonNegativeNumber)->type_name("X");
+  sub->add_option("--crop", o->crop, "size of a training window in pixels, else 192x256; sides must be multiples of 32")->type_name("HxW");
+  sub->add_option("--scales", o->scales, "between which a scene's scale is drawn before a window is cut, else 0.8 1.25")->expected(2)->check(CLI::Range(0.1F, 10.0F))->type_name("LOW HIGH");
+  sub->add_option("--depth-weight", o->run.depth_weight, "of the loss of depth; 0: the model has this head, which stays as it is")->capture_default_str()->check(CLI::NonNegativeNumber)->type_name("X");
+  sub->add_option("--detection-weight", o->run.detection_weight, "of the losses of detection; 0 likewise")->capture_default_str()->check(CLI::NonNegativeNumber)->type_name("X");
   sub->add_option("--seed", o->run.seed, "of heads, scenes and draws")->capture_default_str()->type_name("S");
   add_threads(*sub, o->run.threads);
   add_common(*sub, command.common);
   sub->footer("Ctrl-C saves a checkpoint first; the same command goes on. A second Ctrl-C ends at once.\n\n" +
-              examples({"tadp train street-heads --model runs/street/street.safetensors --out runs/heads", "tadp train street-heads --out runs/try --scenes 50 --steps 100"}));
+              examples({"tadp train street-heads --model runs/street/street.safetensors --out runs/heads", "tadp train street-heads --model runs/heads/street-heads.safetensors --detection-weight 0 --crop 256x320 --scales 1 1.2 --seed 2 --out runs/depth",
+                        "tadp train street-heads --out runs/try --scenes 50 --steps 100"}));
   sub->callback([&command, o] { command.run = [&command, o] { return run(*o, command.common); }; });
 }
 

@@ -47,7 +47,8 @@ TEST_CASE("a command line that makes no sense") {
                          Row{"evaluate --data x --task pose", {"--task", "depth"}}, Row{"evaluate --data x --max-depth -1", {"--max-depth"}},
                          Row{"evaluate --data " + p.at("x") + " --prompt maybe", {"--prompt", "maybe"}}, Row{"train", {"--data"}},
                          Row{"train --data x --out " + p.at("m.safetensors") + " --crop 96x100", {"key: --crop", "multiples of 32", "found: 96x100"}},
-                         Row{"train street --out " + p.at("run") + " --first segmentation", {"--from"}}, Row{"train street --out " + p.at("run") + " --from " + p.at("x"), {"--first"}}}) {
+                         Row{"train street --out " + p.at("run") + " --first segmentation", {"--from"}}, Row{"train street --out " + p.at("run") + " --from " + p.at("x"), {"--first"}},
+                         Row{"train street-heads --out " + p.at("run") + " --scales 2 1", {"--scales"}}, Row{"train street-heads --out " + p.at("run") + " --crop 192", {"--crop", "found: 192"}}}) {
     auto const outcome = run(p.folder, row.arguments);
     CAPTURE(row.arguments);
     CAPTURE(outcome.err);

@@ -81,6 +81,9 @@ TEST_CASE("heads that were stopped end with the numbers of those that were not")
   auto other = o;
   other.depth_weight = 0.5F;
   CHECK(error_of([&] { train_street_heads(other); })->where().key == "weights");
+  other = o;
+  other.crop.max_scale = 2.0F;
+  CHECK(error_of([&] { train_street_heads(other); })->where().key == "scales");
   train_street_heads(o);
   CHECK(bytes_of(o.folder / "street-heads.safetensors") == whole);
 }
@@ -107,4 +110,48 @@ TEST_CASE("heads go on from a file that has them, and need one that segments") {
   CHECK(error_of([&] { train_street_heads(o); })->code() == Errc::shape);
   o.model = folder / "none.safetensors";
   CHECK(error_of([&] { train_street_heads(o); })->code() == Errc::io);
+}
+
+TEST_CASE("a head of weight 0 stays to the bit while the other learns") {
+  scratch::Folder const folder;
+  write_street(folder / "street.safetensors");
+  train_street_heads(options(folder, 2));
+  auto const begun = folder / "heads" / "street-heads.safetensors";
+  SafetensorsFile const before(begun);
+  for (bool const depth_learns : {true, false}) {
+    CAPTURE(depth_learns);
+    auto o = options(folder, 2);
+    o.model = begun;
+    o.folder = folder / (depth_learns ? "depth" : "boxes");
+    (depth_learns ? o.detection_weight : o.depth_weight) = 0.0F;
+    train_street_heads(o);
+    SafetensorsFile const after(o.folder / "street-heads.safetensors");
+    REQUIRE(after.entries().size() == before.entries().size());
+    for (auto const& entry : before.entries()) {
+      auto const a = before.data(entry), b = after.data(*after.find(entry.name));
+      if (!std::equal(a.begin(), a.end(), b.begin(), b.end())) CHECK((entry.name.find("fpn.") == 0 || entry.name.find(".rpn.") != std::string::npos || entry.name.find(".roi_heads.") != std::string::npos) != depth_learns);
+    }
+    auto const moved = [&](std::string const& name) {
+      auto const a = before.data(*before.find(name)), b = after.data(*after.find(name));
+      return !std::equal(a.begin(), a.end(), b.begin(), b.end());
+    };
+    CHECK(moved("last_layer_depth.2.bias") == depth_learns);
+    CHECK(moved("decode_head.rpn.head.conv.0.0.weight") != depth_learns);
+    CHECK(description_of(after.metadata(), "x").notes.at("heads").find(depth_learns ? "; depth: 2 steps of 2" : "; detection: 2 steps of 2") != std::string::npos);
+  }
+}
+
+TEST_CASE("a head of weight 0 has to come from the file, and one at least is to learn") {
+  scratch::Folder const folder;
+  write_street(folder / "street.safetensors");
+  for (bool const depth_learns : {true, false}) {
+    auto o = options(folder, 1);
+    (depth_learns ? o.detection_weight : o.depth_weight) = 0.0F;
+    auto const error = error_of([&] { train_street_heads(o); });
+    REQUIRE(error);
+    CHECK(error->code() == Errc::argument);
+    CHECK(error->where().expected == (depth_learns ? "detection" : "depth"));
+    o.depth_weight = o.detection_weight = 0.0F;
+    CHECK(error_of([&] { train_street_heads(o); })->where().key == "weights");
+  }
 }
