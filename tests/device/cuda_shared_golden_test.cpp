@@ -14,24 +14,13 @@ using Device = cuda_shared::Device;
 
 namespace {
 doctest::skip with_a_device() { return doctest::skip(cuda_devices().devices.empty()); }
-
-/// cuDNN may choose Winograd's convolutions, whose sums are of larger numbers: the reference's 2e-5 is for direct ones, its
-/// bound of whole passes has room for both.
-bool by_cudnn(std::string const& entry) { return entry.starts_with("conv") || entry.starts_with("deconv"); }
 }  // namespace
 
 TEST_CASE("every operation on the CUDA device is the reference's, forward and backward" * with_a_device()) {
   cuda_shared::PinnedHeap const heap;
   golden::for_each_case(golden::folder(), GoldenKind::primitives, [](Golden const& g) {
-    double worst = 0.0;
-    GoldenCheck check(g, [&](GoldenRow const& r) {
-      bool const convolution = by_cudnn(r.entry);
-      if (convolution) worst = std::max(worst, r.error);
-      INFO(r.entry << ": error " << r.error << ", bound " << r.bound << " " << r.note);
-      CHECK((r.ok || (convolution && r.bound > 0.0 && r.error <= golden_bounds::tiny)));
-    });
+    auto check = golden::strict(g);
     GoldenPrimitives<Device>(Device{0}).run(check);
-    MESSAGE("worst convolution " << worst);
   });
 }
 
