@@ -19,25 +19,30 @@ using gemm_detail::tile_columns, gemm_detail::tile_rows, gemm_detail::tile_vecto
 /// for the first Vectors vectors of a tile's columns.
 template <int Vectors>
 void multiply_segments(index_t segments, index_t length, float const* const* rows, float const* b, float* c, index_t ldc) {
-  Packet sum[tile_rows][Vectors] = {};
+  Packet total[tile_rows][Vectors] = {};
   for (index_t s = 0; s < segments; ++s, rows += tile_rows) {
     float const* row[tile_rows];
 #pragma GCC unroll 16
     for (int i = 0; i < tile_rows; ++i) row[i] = rows[i];
-    for (index_t k = 0; k < length; ++k, b += tile_columns) {
-      Packet column[Vectors];
+    for (index_t k0 = 0; k0 < length; k0 += gemm_detail::chain) {
+      Packet sum[tile_rows][Vectors] = {};
+      index_t const end = std::min(length, k0 + gemm_detail::chain);
+      for (index_t k = k0; k < end; ++k, b += tile_columns) {
+        Packet column[Vectors];
 #pragma GCC unroll 4
-      for (int j = 0; j < Vectors; ++j) gemm_detail::load_to(column[j], b + j * vector_floats);
+        for (int j = 0; j < Vectors; ++j) gemm_detail::load_to(column[j], b + j * vector_floats);
 #pragma GCC unroll 16
-      for (int i = 0; i < tile_rows; ++i)
+        for (int i = 0; i < tile_rows; ++i)
 #pragma GCC unroll 4
-        for (int j = 0; j < Vectors; ++j) sum[i][j] += row[i][k] * column[j];
+          for (int j = 0; j < Vectors; ++j) sum[i][j] += row[i][k] * column[j];
+      }
+      gemm_detail::add_tile(total, sum);
     }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < tile_rows; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < Vectors; ++j) gemm_detail::store_from(c + i * ldc + j * vector_floats, sum[i][j]);
+    for (int j = 0; j < Vectors; ++j) gemm_detail::store_from(c + i * ldc + j * vector_floats, total[i][j]);
 }
 
 /// rows[tap][r]: where the values of tap `tap` of output pixel first + r begin; zeros outside the picture and from `count` on.

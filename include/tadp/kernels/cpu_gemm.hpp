@@ -18,6 +18,9 @@ inline constexpr int tile_vectors = 2, tile_columns = tile_vectors * vector_floa
 using Vector8 [[gnu::vector_size(32)]] = float;
 
 inline constexpr index_t k_block = 256;
+// So many products are summed one after the other in a register; then these sums, and then those of the blocks. One long
+// chain rounds at every product with the whole sum's size, and loses twice as much.
+inline constexpr index_t chain = 32;
 alignas(64) inline constexpr float zeros[static_cast<std::size_t>(k_block) + 16] = {};
 
 template <class V>
@@ -83,18 +86,30 @@ template <int R>
     for (int r = 0; r < R; ++r) dst[(k + t) * R + r] = rows[r][k + t];
 }
 
+template <int Vectors>
+[[gnu::always_inline]] inline void add_tile(Packet (&total)[tile_rows][Vectors], Packet const (&sum)[tile_rows][Vectors]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < tile_rows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < Vectors; ++j) total[i][j] += sum[i][j];
+}
+
 /// c[tile_rows][ldc] (+)= a[k][tile_rows] * b[k][tile_columns], for the first Vectors vectors of columns.
 template <int Vectors>
 [[gnu::always_inline]] inline void multiply_vectors(index_t k, float const* a, float const* b, float* c, index_t ldc, bool accumulate) {
-  Packet sum[tile_rows][Vectors] = {};
-  for (index_t p = 0; p < k; ++p, a += tile_rows, b += tile_columns) {
-    Packet column[Vectors];
+  Packet total[tile_rows][Vectors] = {};
+  for (index_t k0 = 0; k0 < k; k0 += chain) {
+    Packet sum[tile_rows][Vectors] = {};
+    for (index_t p = std::min(chain, k - k0); p > 0; --p, a += tile_rows, b += tile_columns) {
+      Packet column[Vectors];
 #pragma GCC unroll 4
-    for (int j = 0; j < Vectors; ++j) load_to(column[j], b + j * vector_floats);
+      for (int j = 0; j < Vectors; ++j) load_to(column[j], b + j * vector_floats);
 #pragma GCC unroll 16
-    for (int i = 0; i < tile_rows; ++i)
+      for (int i = 0; i < tile_rows; ++i)
 #pragma GCC unroll 4
-      for (int j = 0; j < Vectors; ++j) sum[i][j] += a[i] * column[j];
+        for (int j = 0; j < Vectors; ++j) sum[i][j] += a[i] * column[j];
+    }
+    add_tile(total, sum);
   }
 #pragma GCC unroll 16
   for (int i = 0; i < tile_rows; ++i)
@@ -104,9 +119,9 @@ template <int Vectors>
       if (accumulate) {
         Packet before;
         load_to(before, target);
-        sum[i][j] += before;
+        total[i][j] += before;
       }
-      store_from(target, sum[i][j]);
+      store_from(target, total[i][j]);
     }
 }
 
