@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training steps of a street model beside PyTorch: the same weights, the same batches, the losses side by side.
 
-    g++ -std=c++20 -O3 -march=native -Iinclude -pthread tests/runs/training_steps_tool.cpp -o /tmp/steps -lpng -ljpeg
+    g++ -std=c++20 -O3 -march=native -Iinclude -pthread tests/runs/training_steps_tool.cpp -o /tmp/steps -lpng -ljpeg -lutf8proc
     python tests/runs/against_pytorch_training.py /tmp/steps models/street.safetensors ../shared/data/camvid/day/train [--steps 200]
 
 Needs torch, numpy, safetensors, and the numeric reference (../shared/reference, or --reference DIR). Fails where one of

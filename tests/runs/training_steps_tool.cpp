@@ -3,6 +3,7 @@
 // every batch, and every loss and rate.
 #include "tadp/data/dataset.hpp"
 #include "tadp/io/weights.hpp"
+#include "tadp/runs/described_model.hpp"
 #include "tadp/runs/segmentation_training.hpp"
 #include "tadp/runs/street_stack.hpp"
 
@@ -17,7 +18,7 @@ using Fitting = Session<StreetSegmentation, Training<Cpu, AdamW, PolySchedule, P
 int run(std::filesystem::path const& model_file, std::filesystem::path const& data, std::filesystem::path const& out, std::uint64_t steps) {
   SafetensorsSet const file(model_file);
   ModelDescription const description = description_of(file.metadata(), model_file.string());
-  auto const model = std::make_shared<StreetSegmentation const>(ModelSizes{.classes = static_cast<index_t>(description.classes.size())});
+  auto const model = std::make_shared<StreetSegmentation const>(sizes_of<StreetSegmentation>(description, model_file.string()));
   auto const weights = std::make_shared<Weights<Cpu>>(Cpu(2), model->parameters());
   load_weights(*weights, std::span(&file, 1), model_file.string());
   save_weights(*weights, out / "weights.safetensors", Dtype::F32, {{"latent_scale", std::to_string(description.latent.scale)}});
