@@ -148,7 +148,7 @@ TEST_CASE("what does not fit a task is refused before anything is trained") {
     CHECK(refused.status == row.status);
     for (auto const& word : row.said) CHECK(refused.says(word));
   }
-  CHECK(p.train("--task depth --steps 1", "x.safetensors", "scenes", "70x64").says("a multiple of 32"));
+  CHECK(p.train("--task depth --steps 1", "x.safetensors", "scenes", "70x64").says("multiples of 32"));
   // Folders for one task each.
   for (auto const& [name, part] : {std::pair<std::string, std::string>{"labelled", "labels"}, {"measured", "depth"}, {"boxed", "Annotations"}}) {
     std::filesystem::create_directories(p.folder / name);

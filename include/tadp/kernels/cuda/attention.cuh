@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention: 16 queries a block against tiles of keys. Where a map is wanted the heads come one after the other, so that it
-// is their mean without a probability ever being stored; with the 77 keys of a text there is one tile, and everything is
-// read once. Without a map each head has a block of its own.
+// Attention: 16 queries a block against tiles of keys. For a map the heads come one after the other, so that it is their mean
+// without a probability ever being stored, and the 77 keys of a text are read once; without one each head has its own block.
 #pragma once
 
 #include "tadp/kernels/cuda/element.cuh"

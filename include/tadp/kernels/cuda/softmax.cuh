@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of scores to probabilities and their log-sums, for attention whose products a library computes.
+// Rows of scores to probabilities and their log-sums: what stands between the two products of attention where a library
+// computes these.
 #pragma once
 
 #include "tadp/kernels/cuda/element.cuh"
