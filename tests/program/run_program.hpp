@@ -36,15 +36,15 @@ inline std::string program() {
   return named == nullptr ? "" : named;
 }
 
-/// `arguments` as a shell reads them; `environment`: assignments in front of the command.
-inline Outcome run_as(std::filesystem::path const& executable, scratch::Folder const& folder, std::string const& arguments, std::string const& environment) {
+/// `arguments` as a shell reads them; `environment`: assignments in front of the command; `input`: a file.
+inline Outcome run_as(std::filesystem::path const& executable, scratch::Folder const& folder, std::string const& arguments, std::string const& environment, std::string const& input = "/dev/null") {
   auto const out = folder / "stdout.txt", err = folder / "stderr.txt";
-  std::string const command = environment + " '" + executable.string() + "' " + arguments + " >'" + out.string() + "' 2>'" + err.string() + "' </dev/null";
+  std::string const command = environment + " '" + executable.string() + "' " + arguments + " >'" + out.string() + "' 2>'" + err.string() + "' <'" + input + "'";
   int const status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, text_of(out), text_of(err)};
 }
-inline Outcome run(scratch::Folder const& folder, std::string const& arguments, std::string const& environment = "TADP_MODEL=/nonexistent/model.safetensors") {
-  return run_as(program(), folder, arguments, environment);
+inline Outcome run(scratch::Folder const& folder, std::string const& arguments, std::string const& environment = "TADP_MODEL=/nonexistent/model.safetensors", std::string const& input = "/dev/null") {
+  return run_as(program(), folder, arguments, environment, input);
 }
 
 }  // namespace run_program
