@@ -87,7 +87,7 @@ void hold(Golden const& g, Limits const& limits, Device const& device) {
   hold<Element, GoldenTiny>(g, limits, device, logits_of(g, stages_of<GoldenTiny>(g, false, device)));
 }
 
-inline constexpr Limits half_limits{0.005, 0.006, 0.995}, bfloat16_limits{0.03, 0.042, 0.985};
+inline constexpr Limits half_limits{0.005, 0.009, 0.995}, bfloat16_limits{0.03, 0.05, 0.985};
 /// Of the real sizes.
 inline constexpr Limits full_half_limits{0.03, 0.03, 0.995}, full_bfloat16_limits{0.03, 0.08, 0.97};
 
