@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Self-attention by libraries on the CUDA device, at Stable Diffusion's sizes, against our own kernel on the same device.
 // Without a device all of it is compiled and linked.
+#include "../distance.hpp"
 #include "tadp/kernels/cuda.hpp"
 
 #include <doctest/doctest.h>
@@ -40,16 +41,6 @@ std::vector<float> on_host(Cuda const& device, Tensor<T, 4, Cuda> const& there) 
   for (T const v : host) wide.push_back(cuda::to_float(v));
   return wide;
 }
-double departure(std::vector<float> const& a, std::vector<float> const& b) {
-  double off = 0.0, size = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    double const d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-    off += d * d;
-    size += static_cast<double>(b[i]) * static_cast<double>(b[i]);
-  }
-  return std::sqrt(off / size);
-}
-
 /// By whichever library the device asks, or by products.
 template <class T>
 void agrees(int heads, index_t width, index_t side, bool by_products = false) {
@@ -70,8 +61,8 @@ void agrees(int heads, index_t width, index_t side, bool by_products = false) {
   cuda::attend<T, Cuda>(device, sizes, q.view(), k.view(), v.view(), own.view(), own_sum.view(), {});
   auto const result = on_host(device, library);
   INFO(to_string(shape) << ", " << heads << " heads, " << cuda::text(cuda::number_of<T>));
-  CHECK(departure(result, on_host(device, own)) <= (std::is_same_v<T, float> ? 2e-6 : std::is_same_v<T, Half> ? 2e-3 : 1.5e-2));
-  CHECK(departure(on_host(device, library_sum), on_host(device, own_sum)) <= 2e-6);
+  CHECK(distance(result, on_host(device, own)) <= (std::is_same_v<T, float> ? 2e-6 : std::is_same_v<T, Half> ? 2e-3 : 1.5e-2));
+  CHECK(distance(on_host(device, library_sum), on_host(device, own_sum)) <= 2e-6);
   CHECK(result == on_host(device, again));
 }
 

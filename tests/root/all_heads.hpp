@@ -2,6 +2,7 @@
 // One model with all heads under both policies, in any element of any device: what it answers and what it learns, as numbers.
 #pragma once
 
+#include "../distance.hpp"
 #include "tadp/heads/depth.hpp"
 #include "tadp/heads/detection.hpp"
 #include "tadp/runs/training_session.hpp"
@@ -87,18 +88,6 @@ inline void check_near(Numbers const& a, Numbers const& b, double tolerance) {
     CHECK(!b[i].second.empty());
     CHECK(departure(a[i].second, b[i].second) <= tolerance);
   }
-}
-
-/// The length of the difference over the length of b.
-inline double distance(std::vector<float> const& a, std::vector<float> const& b) {
-  REQUIRE(a.size() == b.size());
-  double off = 0.0, length = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    double const d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-    off += d * d;
-    length += static_cast<double>(b[i]) * static_cast<double>(b[i]);
-  }
-  return std::sqrt(off / length);
 }
 
 /// Maps by their distance. Which boxes stay is decided by scores that nearly tie: there have to be some.

@@ -15,41 +15,21 @@ namespace attention_ids {
 inline constexpr std::int64_t q = 1, k = 2, v = 3, o = 4, log_sum = 5, scale = 6;
 }  // namespace attention_ids
 
-namespace cudnn_detail {
-
-/// (N, heads, pixels, channels of a head) as they lie in channels-last memory, `stride` from pixel to pixel.
-inline CudnnDescriptor heads_tensor(std::int64_t id, cudnnDataType_t type, AttentionKind const& kind, index_t pixels, index_t width, index_t stride, int alignment) {
-  std::array<std::int64_t, 4> const extents{kind.pictures, kind.heads, pixels, width}, strides{pixels * stride, width, stride, 1};
-  CudnnDescriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-  tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id).set(CUDNN_ATTR_TENSOR_DATA_TYPE, type).set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, std::int64_t{alignment});
-  tensor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<std::int64_t const>(extents)).set(CUDNN_ATTR_TENSOR_STRIDES, std::span<std::int64_t const>(strides)).finish("heads of a tensor");
-  return tensor;
-}
-/// One float that is given by its value.
-inline CudnnDescriptor scalar_tensor(std::int64_t id) {
-  std::array<std::int64_t, 4> const ones{1, 1, 1, 1};
-  CudnnDescriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-  tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id).set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_DATA_FLOAT).set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, std::int64_t{4});
-  tensor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<std::int64_t const>(ones)).set(CUDNN_ATTR_TENSOR_STRIDES, std::span<std::int64_t const>(ones));
-  tensor.set(CUDNN_ATTR_TENSOR_IS_BY_VALUE, true).finish("a number");
-  return tensor;
-}
-
-}  // namespace cudnn_detail
-
-/// cuDNN 9.13 and newer know attention as one operation.
+/// Attention as one operation, which cuDNN knows from 9.13.1 on.
 inline CudnnGraph attention_graph(AttentionKind const& kind) {
-  using namespace cudnn_detail;
   CudnnGraph graph;
-  auto const type = type_of(kind.number);
-  auto const heads = [&](std::int64_t id, index_t pixels, index_t stride) -> CudnnDescriptor const& { return graph.keep(heads_tensor(id, type, kind, pixels, kind.width, stride, 16)); };
+  // (N, heads, pixels, channels of a head) as they lie in channels-last memory, `stride` from pixel to pixel.
+  auto const heads_of = [&](std::int64_t id, cudnnDataType_t type, index_t pixels, index_t width, index_t stride, int alignment) -> CudnnDescriptor const& {
+    return graph.keep(cudnn_tensor(id, type, {kind.pictures, kind.heads, pixels, width}, {pixels * stride, width, stride, 1}, alignment));
+  };
+  auto const heads = [&](std::int64_t id, index_t pixels, index_t stride) -> CudnnDescriptor const& { return heads_of(id, cudnn_detail::type_of(kind.number), pixels, kind.width, stride, 16); };
   CudnnDescriptor operation(CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR);
   operation.set(CUDNN_ATTR_OPERATION_SDPA_FWD_QDESC, heads(attention_ids::q, kind.queries, kind.stride_q));
   operation.set(CUDNN_ATTR_OPERATION_SDPA_FWD_KDESC, heads(attention_ids::k, kind.keys, kind.stride_k));
   operation.set(CUDNN_ATTR_OPERATION_SDPA_FWD_VDESC, heads(attention_ids::v, kind.keys, kind.stride_v));
   operation.set(CUDNN_ATTR_OPERATION_SDPA_FWD_ODESC, heads(attention_ids::o, kind.queries, kind.stride_o));
-  operation.set(CUDNN_ATTR_OPERATION_SDPA_FWD_STATSDESC, graph.keep(heads_tensor(attention_ids::log_sum, CUDNN_DATA_FLOAT, kind, kind.queries, 1, kind.stride_sum, 4)));
-  operation.set(CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC, graph.keep(scalar_tensor(attention_ids::scale))).finish("attention");
+  operation.set(CUDNN_ATTR_OPERATION_SDPA_FWD_STATSDESC, heads_of(attention_ids::log_sum, CUDNN_DATA_FLOAT, kind.queries, 1, kind.stride_sum, 4));
+  operation.set(CUDNN_ATTR_OPERATION_SDPA_FWD_SCALEDESC, graph.keep(cudnn_tensor(attention_ids::scale, CUDNN_DATA_FLOAT, {1, 1, 1, 1}, {1, 1, 1, 1}, 4, CudnnTensorKind::value))).finish("attention");
   graph.operation(std::move(operation));
   return graph;
 }

@@ -55,7 +55,7 @@ inline CudnnGraph convolution_graph(ConvolutionKind const& k) {
   CudnnGraph graph;
   auto const tensor = [&](std::int64_t id, FeatureShape const& shape, bool inside = false) -> CudnnDescriptor const& {
     // What stays inside is float: a sum is rounded once, when it is stored.
-    return graph.keep(cudnn_tensor(id, inside ? CUDNN_DATA_FLOAT : cudnn_detail::type_of(k.number), shape, k.alignment, inside));
+    return graph.keep(cudnn_tensor(id, inside ? CUDNN_DATA_FLOAT : cudnn_detail::type_of(k.number), shape, k.alignment, inside ? CudnnTensorKind::inside : CudnnTensorKind::memory));
   };
   int left = (k.residual ? 1 : 0) + (k.bias ? 1 : 0);  // additions
   std::int64_t next = convolution_ids::inside;

@@ -101,15 +101,21 @@ struct CudnnTarget {
   bool halves = false;  ///< operands are half or bfloat16, for which tensor cores round nothing that is not rounded already
 };
 
-/// A tensor of a graph: its number there, and its extents as cuDNN orders them (N, C, H, W), channels-last in memory.
-inline CudnnDescriptor cudnn_tensor(std::int64_t id, cudnnDataType_t type, FeatureShape const& shape, int alignment, bool inside = false) {
-  std::array<std::int64_t, 4> const extents{shape.n(), shape.c(), shape.h(), shape.w()};
-  std::array<std::int64_t, 4> const strides{shape.positions() * shape.c(), 1, shape.w() * shape.c(), shape.c()};
+/// What a tensor of a graph is: one of memory, one that stays inside, or a single number that is given by its value.
+enum class CudnnTensorKind : std::uint8_t { memory, inside, value };
+
+/// A tensor of a graph: its number there, and its extents and strides in elements, (N, C, H, W) as cuDNN orders them.
+inline CudnnDescriptor cudnn_tensor(std::int64_t id, cudnnDataType_t type, std::array<std::int64_t, 4> const& extents, std::array<std::int64_t, 4> const& strides, int alignment,
+                                    CudnnTensorKind kind = CudnnTensorKind::memory) {
   CudnnDescriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id).set(CUDNN_ATTR_TENSOR_DATA_TYPE, type).set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, std::int64_t{alignment});
   tensor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<std::int64_t const>(extents)).set(CUDNN_ATTR_TENSOR_STRIDES, std::span<std::int64_t const>(strides));
-  tensor.set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, inside).finish("a tensor");
+  tensor.set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, kind == CudnnTensorKind::inside).set(CUDNN_ATTR_TENSOR_IS_BY_VALUE, kind == CudnnTensorKind::value).finish("a tensor");
   return tensor;
+}
+/// Packed, channels-last in memory.
+inline CudnnDescriptor cudnn_tensor(std::int64_t id, cudnnDataType_t type, FeatureShape const& shape, int alignment, CudnnTensorKind kind = CudnnTensorKind::memory) {
+  return cudnn_tensor(id, type, {shape.n(), shape.c(), shape.h(), shape.w()}, {shape.positions() * shape.c(), 1, shape.w() * shape.c(), shape.c()}, alignment, kind);
 }
 
 /// Operations and what they are made of, which has to outlive the plan.

@@ -22,11 +22,7 @@ void attend_by_products(D& device, AttentionShape const& g, View<T const, 4, D> 
   index_t const most = std::clamp<index_t>(most_scores / g.keys, 1, g.queries);
   Scratch scratch(device, Scratch<D>::template bytes<float>(most * g.keys) + (in_place ? 0 : Scratch<D>::template bytes<T>(most * g.keys)));
   float* const score = scratch.template take<float>(most * g.keys);
-  T* probability = nullptr;
-  if constexpr (in_place)
-    probability = score;
-  else
-    probability = scratch.template take<T>(most * g.keys);
+  T* const probability = in_place ? reinterpret_cast<T*>(score) : scratch.template take<T>(most * g.keys);
   for (index_t n = 0; n < g.pictures; ++n)
     for (index_t h = 0; h < g.heads; ++h)
       for (index_t first = 0; first < g.queries; first += most) {
