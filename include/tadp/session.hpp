@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model at work under a policy: here inference, pictures and prompts to what each head answers, and maps of words.
-// All passes are planned when a session is made; a second picture of the same size allocates nothing but its answers.
+// All passes are planned when a session is made; a second picture of the same size allocates nothing but the answers that
+// are given as values, one block each (boxes too: room for all that a head may keep is made once).
 #pragma once
 
 #include "tadp/diffusion/backbone_pass.hpp"
 #include "tadp/exec/policy.hpp"
 #include "tadp/exec/session_device.hpp"
-#include "tadp/heads/dense_result.hpp"
-#include "tadp/heads/depth_result.hpp"
 #include "tadp/heads/head_pass.hpp"
+#include "tadp/heads/map_answers.hpp"
 #include "tadp/heads/run_options.hpp"
 #include "tadp/heads/window_input.hpp"
 #include "tadp/heads/window_join.hpp"
@@ -52,7 +52,8 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   /// The tokens of the last prompt: their words, and the words that have none.
   Tokens const& tokens() const { return tokens_; }
 
-  /// Labels. `picture`, here and below: a PictureView, or a NormalisedView.
+  /// Labels. `picture`, here and below: a PictureView, or a NormalisedView. Where several heads answer alike, the first
+  /// of them is meant; `perceive` names a task.
   template <class PictureType>
     requires answers<SegmentationResult>
   LabelMap operator()(PictureType const& picture, Prompt const& prompt = {}, Control const& control = {}) {
@@ -68,36 +69,36 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
       throw Error(Errc::argument, "the buffer for labels has another size than the picture",
                   {.expected = std::to_string(pixels) + " bytes", .found = std::to_string(labels.size())});
     look(prompt, only<at<SegmentationResult>>(), {}, control);
-    settle(join<SegmentationResult>().finish(device_, windows_, height_, width_), labels, {});
+    answers_.decide_into(device_, joined<at<SegmentationResult>>(), labels, {});
   }
   /// Labels and what else is wanted. Error(argument) for a map of a token that the context does not have.
   SegmentationResult run(PictureView picture, Prompt const& prompt, Wanted const& wanted = {}, Control const& control = {})
     requires answers<SegmentationResult>
   {
-    return single<SegmentationResult>(picture, prompt, wanted, control);
+    return single<at<SegmentationResult>>(picture, prompt, wanted, control);
   }
   SegmentationResult run(NormalisedView picture, Prompt const& prompt, Wanted const& wanted = {}, Control const& control = {})
     requires answers<SegmentationResult>
   {
-    return single<SegmentationResult>(picture, prompt, wanted, control);
+    return single<at<SegmentationResult>>(picture, prompt, wanted, control);
   }
   /// Metres, at the picture's own size; for the camera of PictureView::focal, else for that of the head's configuration.
   template <class PictureType>
     requires answers<DepthMap>
   DepthMap depth(PictureType const& picture, Prompt const& prompt = {}, Control const& control = {}) {
-    return single<DepthMap>(picture, prompt, {}, control);
+    return single<at<DepthMap>>(picture, prompt, {}, control);
   }
   /// Boxes in pixels of the picture.
   template <class PictureType>
     requires answers<DetectionResult>
   DetectionResult detect(PictureType const& picture, Prompt const& prompt = {}, Control const& control = {}) {
-    return single<DetectionResult>(picture, prompt, {}, control);
+    return single<at<DetectionResult>>(picture, prompt, {}, control);
   }
   /// The numbers of a head whose Result is DenseMap.
   template <class PictureType>
     requires answers<DenseMap>
   DenseMap numbers(PictureType const& picture, Prompt const& prompt = {}, Control const& control = {}) {
-    return single<DenseMap>(picture, prompt, {}, control);
+    return single<at<DenseMap>>(picture, prompt, {}, control);
   }
   /// What all heads answer to one pass of the backbone, or those of `Some` (tasks of the model), in a tuple; `wanted` adds to labels.
   template <class... Some, class PictureType>
@@ -146,6 +147,8 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   using Value = PlannedValue;
   template <class Result>
   static constexpr std::size_t at = Tasks::template with_result<Result>;
+  template <std::size_t I>
+  using Task = typename Tasks::template At<I>;
   using Mask = std::array<bool, Tasks::count>;
   static constexpr Mask all_heads() {
     Mask mask{};
@@ -188,8 +191,10 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     // Only a model of heads that drop padding may see half of the coarsest cell.
     constexpr int unit = Tasks::template all_drop_padding<PlanContext<Device>> ? Backbone::granularity / 2 : Backbone::granularity;
     require_options(o, unit);
-    if (answers<SegmentationResult> && model_->template classes<at<SegmentationResult>>() >= ignore_label)
-      throw Error(Errc::argument, "labels are bytes: the model has too many classes", {.key = "classes", .expected = "at most 254", .found = std::to_string(model_->sizes().classes)});
+    for_heads([&](auto i) {
+      if (index_t const n = model_->template classes<i>(); std::is_same_v<result_of<Task<i>>, SegmentationResult> && n >= ignore_label)
+        throw Error(Errc::argument, "labels are bytes: the model has too many classes", {.key = "classes", .expected = "at most 254", .found = std::to_string(n)});
+    });
     return o;
   }
 
@@ -205,59 +210,58 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     height_ = picture.height, width_ = picture.width, focal_ = 0.0F;
     windows_.set(device_, picture, options_.normalisation);
   }
-  template <class Result, class PictureType>
-  Result single(PictureType const& picture, Prompt const& prompt, Wanted const& wanted, Control const& control) {
+  template <class PictureType>
+  void take_picture(PictureType const& picture) {
     if constexpr (std::is_convertible_v<PictureType const&, PictureView>)
       set_picture(PictureView(picture));
     else
       set_picture(NormalisedView(picture));
-    look(prompt, only<at<Result>>(), wanted.maps, control);
-    return result(std::type_identity<Result>{}, wanted);
+  }
+  template <std::size_t I, class PictureType>
+  auto single(PictureType const& picture, Prompt const& prompt, Wanted const& wanted, Control const& control) {
+    take_picture(picture);
+    look(prompt, only<I>(), wanted.maps, control);
+    return answer<I>(wanted);
   }
   template <class PictureType, class... Some>
   std::tuple<result_of<Some>...> perceive_all(PictureType const& picture, Prompt const& prompt, Wanted const& wanted, Control const& control, TaskList<Some...>) {
     static_assert(((Tasks::template times<Some> == 1) && ...), "tadp: a task was asked for that is no head of this model: name one of its Heads");
-    if constexpr (std::is_convertible_v<PictureType const&, PictureView>)
-      set_picture(PictureView(picture));
-    else
-      set_picture(NormalisedView(picture));
+    take_picture(picture);
     look(prompt, only<Tasks::template position<Some>...>(), wanted.maps, control);
-    return std::tuple<result_of<Some>...>{result(std::type_identity<result_of<Some>>{}, wanted)...};
+    return std::tuple<result_of<Some>...>{answer<Tasks::template position<Some>>(wanted)...};
   }
 
-  SegmentationResult result(std::type_identity<SegmentationResult>, Wanted const& wanted) {
-    Floats<Device> const sum = join<SegmentationResult>().finish(device_, windows_, height_, width_);
-    SegmentationResult r;
-    r.labels = LabelMap(static_cast<int>(width_), static_cast<int>(height_));
-    if (wanted.confidence) r.confidence.resize(r.labels.labels.size());
-    settle(sum, r.labels.labels, r.confidence);
-    if (wanted.logits) r.logits = to_host(sum);
+  /// What head I says of the picture that was looked at.
+  template <std::size_t I>
+  auto answer(Wanted const& wanted) {
+    if constexpr (finds_boxes<Task<I>>)
+      return std::get<I>(joins_).finish(device_, windows_.grid().vertical.size, windows_.grid().horizontal.size, static_cast<int>(height_), static_cast<int>(width_));
+    else
+      return answer_of<Task<I>>(std::type_identity<result_of<Task<I>>>{}, joined<I>(), wanted);
+  }
+  template <class T>
+  SegmentationResult answer_of(std::type_identity<SegmentationResult>, Floats<Device> joined, Wanted const& wanted) {
+    SegmentationResult r = answers_.labels(device_, joined, wanted);
     if constexpr (Tasks::count == 1)
       r.maps = std::move(maps_);
     else
       r.maps = maps_;
     return r;
   }
-  DepthMap result(std::type_identity<DepthMap>, Wanted const&) {
-    DepthMap map(static_cast<int>(width_), static_cast<int>(height_));
-    Floats<Device> const sum = join<DepthMap>().finish(device_, windows_, height_, width_);
-    device_.copy_to_host(map.metres.data(), sum.data, map.metres.size() * sizeof(float));
-    using Task = typename Tasks::template At<at<DepthMap>>;
-    if constexpr (requires { Task::config.focal; })
-      if (float const ratio = focal_ratio(Task::config.focal, focal_); ratio != 1.0F)
-        for (float& metres : map.metres) metres *= ratio;
-    return map;
+  template <class T>
+  DepthMap answer_of(std::type_identity<DepthMap>, Floats<Device> joined, Wanted const&) {
+    float ratio = 1.0F;
+    if constexpr (requires { T::config.focal; }) ratio = focal_ratio(T::config.focal, focal_);
+    return answers_.metres(device_, joined, ratio);
   }
-  DenseMap result(std::type_identity<DenseMap>, Wanted const&) {
-    Floats<Device> const sum = join<DenseMap>().finish(device_, windows_, height_, width_);
-    return {static_cast<int>(width_), static_cast<int>(height_), static_cast<int>(sum.shape.channels()), to_host(sum)};
+  template <class T>
+  DenseMap answer_of(std::type_identity<DenseMap>, Floats<Device> joined, Wanted const&) {
+    return answers_.numbers(device_, joined);
   }
-  DetectionResult result(std::type_identity<DetectionResult>, Wanted const&) {
-    return join<DetectionResult>().finish(device_, windows_.grid().vertical.size, windows_.grid().horizontal.size, static_cast<int>(height_), static_cast<int>(width_));
-  }
-  template <class Result>
-  auto& join() {
-    return std::get<at<Result>>(joins_);
+  /// Head I's maps of all windows as one of the picture's own size.
+  template <std::size_t I>
+  Floats<Device> joined() {
+    return std::get<I>(joins_).finish(device_, windows_, height_, width_);
   }
 
   /// Looks at every window of the picture that was set: joins what the chosen heads say, and maps of groups of tokens.
@@ -268,11 +272,11 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     lay_out();
     for_heads([&](auto i) {
       if (!heads[i]) return;
-      auto& joined = std::get<i>(joins_);
-      if constexpr (std::is_same_v<std::remove_reference_t<decltype(joined)>, BoxJoin<Device>>)
-        joined.begin();
+      FeatureShape const said(std::get<i>(full_->heads).answer().shape);
+      if constexpr (finds_boxes<Task<i>>)
+        std::get<i>(joins_).begin(windows_.grid().count(), said.w());
       else
-        joined.begin(device_, windows_, std::get<i>(full_->heads).answer().shape.channels());
+        std::get<i>(joins_).begin(device_, windows_, said.channels());
     });
     if (!groups.empty()) word_maps_.begin(device_, windows_, groups);
     index_t const all = windows_.grid().count() * looks();
@@ -293,7 +297,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
       first += count;
     }
     maps_ = {};
-    if (!groups.empty()) maps_ = {static_cast<int>(width_), static_cast<int>(height_), static_cast<int>(groups.size()), to_host(word_maps_.finish(device_, windows_, height_, width_))};
+    if (!groups.empty()) maps_ = {static_cast<int>(width_), static_cast<int>(height_), static_cast<int>(groups.size()), values_on_host(device_, word_maps_.finish(device_, windows_, height_, width_))};
   }
   void lay_out() {
     auto const [h, w] = options_.window;
@@ -345,21 +349,6 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
     return std::any_of(maps.begin(), maps.end(), [](Value const& map) { return static_cast<bool>(map); });
   }
 
-  /// Sums to labels, and to confidence where there is room for it.
-  void settle(Floats<Device> sum, std::span<std::uint8_t> labels, std::span<float> confidence) {
-    index_t const pixels = sum.shape.pixels();
-    std::uint8_t* const decided = label_memory_.at_least(device_, pixels);
-    float* const sure = confidence.empty() ? nullptr : confidence_memory_.at_least(device_, pixels);
-    decide(device_, ConstFloats<Device>(sum), decided, sure);
-    device_.copy_to_host(labels.data(), decided, labels.size());
-    if (sure != nullptr) device_.copy_to_host(confidence.data(), sure, confidence.size_bytes());
-  }
-  std::vector<float> to_host(Floats<Device> v) const {
-    std::vector<float> host(static_cast<std::size_t>(v.shape.count()));
-    device_.copy_to_host(host.data(), v.data, host.size() * sizeof(float));
-    return host;
-  }
-
   template <class... T>
   static std::tuple<std::conditional_t<finds_boxes<T>, BoxJoin<Device>, MapJoin<Device>>...> joins_of(TaskList<T...>);
 
@@ -381,8 +370,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   WordMaps<Device> word_maps_;
   AttentionMaps maps_;
   FitPicture fit_;
-  GrowingBuffer<float, Device> confidence_memory_;
-  GrowingBuffer<std::uint8_t, Device> label_memory_;
+  MapAnswers<Device> answers_;
 };
 
 }  // namespace tadp

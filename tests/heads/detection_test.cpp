@@ -2,7 +2,7 @@
 // The detection head whole: planned and taped alike, without allocation on a second pass, on the plain device as on the
 // processor, learning what it is shown, and what happens to boxes that cannot be found.
 #include "../plain_detection.hpp"
-#include "../root/allocation_count.hpp"
+#include "../root/allocation_hooks.hpp"
 #include "tadp/heads/detection.hpp"
 #include "tadp/heads/detection_result.hpp"
 #include "tadp/kernels/cpu.hpp"

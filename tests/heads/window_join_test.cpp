@@ -20,7 +20,7 @@ struct TwoWindows {
   TwoWindows() {
     windows.set(device, PictureView{.data = bytes.data(), .width = 48, .height = 32}, Normalisation{});
     windows.lay_out(device, {32, 32}, {16, 16});
-    join.begin();
+    join.begin(windows.grid().count(), 8);
   }
   /// Rows of (x1, y1, x2, y2, score, class) in pixels of a window.
   void add(index_t window, index_t capacity, std::vector<std::array<float, 6>> const& boxes) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Several heads over one pass of the backbone: the same answers as each alone, in inference and in training.
+#include "allocation_count.hpp"
+
 #include "tadp/heads/depth.hpp"
 #include "tadp/heads/detection.hpp"
+#include "tadp/heads/smp_fpn.hpp"
 #include "tadp/kernels/cpu.hpp"
 #include "tadp/runs/training_session.hpp"
 #include "tadp/train/initialize.hpp"
@@ -64,6 +67,42 @@ TEST_CASE("heads together answer as each alone, over windows, batches and mirror
     CHECK(session.depth(td::PictureView(picture), {.ids = {5, 6}}).metres == metres.metres);
     CHECK(session.detect(td::PictureView(picture), {.ids = {5, 6}}).objects == boxes.objects);
   }
+}
+
+TEST_CASE("two heads that both give labels answer each for itself") {
+  using Coarse = td::SegmentationOf<3, td::SmpFpnOf{.pyramid = 32, .segmentation = 32}>;
+  using Fine = td::SegmentationOf<5, 32>;
+  using Two = Stack<td::Heads<td::Head<Fine>, td::Head<Coarse>>>;
+  auto const model = std::make_shared<Two const>();
+  auto const picture = picture_of(70, 64);
+  td::SessionOptions const options{.window = {64, 64}};
+  td::Wanted const wanted{.logits = true};
+  Infer<Two> session(model, weights_of(*model), options);
+  auto const [fine, coarse] = session.perceive(td::PictureView(picture), {.ids = {5, 6}}, wanted);
+  CHECK(fine.labels.labels == alone<Fine>(picture, options, 5).labels.labels);
+  CHECK(coarse.labels.labels == alone<Coarse>(picture, options, 3).labels.labels);
+  CHECK(coarse.logits.size() == 70 * 64 * 3);
+  Infer<Two> fresh(model, weights_of(*model), options);
+  CHECK(std::get<0>(fresh.perceive<Coarse>(td::PictureView(picture), {.ids = {5, 6}}, wanted)).logits == coarse.logits);
+  CHECK(fresh(td::PictureView(picture), {.ids = {5, 6}}).labels == fine.labels.labels);
+}
+
+TEST_CASE("a second picture allocates one block for boxes and one for metres, however many objects there are") {
+#if TADP_COUNTS_ALLOCATIONS
+  auto const model = std::make_shared<All const>(td::ModelSizes{.classes = 5, .further_classes = {1, 4}});
+  Infer<All> session(model, weights_of(*model), {.window = {64, 64}, .batch = 2, .threads = 2});
+  td::Prompt const prompt{.ids = {5, 6}};
+  td::Picture const dark(90, 70), noisy = picture_of(90, 70);
+  session.perceive(td::PictureView(dark), prompt);
+  td::DetectionResult found;
+  CHECK(allocation_count::during([&] { found = session.detect(td::PictureView(noisy), prompt); }) <= 1);
+  CHECK(!found.objects.empty());
+  CHECK(found.objects != session.detect(td::PictureView(dark), prompt).objects);
+  CHECK(allocation_count::during([&] { session.depth(td::PictureView(noisy), prompt); }) == 1);
+  CHECK(allocation_count::during([&] { session.perceive(td::PictureView(noisy), prompt); }) == 3);  // labels, metres, boxes
+#else
+  MESSAGE("skipped: a sanitizer stands in for the allocator");
+#endif
 }
 
 TEST_CASE("metres follow the picture's focal length where the head was taught for one, at the scale of the look") {

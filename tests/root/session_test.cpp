@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "allocation_count.hpp"
+#include "allocation_hooks.hpp"
 
 #include "../plain_windows.hpp"
 #include "tadp/io/hash_rule.hpp"

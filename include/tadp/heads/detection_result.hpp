@@ -33,6 +33,7 @@ inline DetectionResult detections_of(std::span<float const> rows, float count, f
     throw Error(Errc::shape, "there are fewer rows than detections", {.expected = std::to_string(n), .found = std::to_string(rows.size() / static_cast<std::size_t>(kept_channels))});
   float const sx = static_cast<float>(width) / frame_width, sy = static_cast<float>(height) / frame_height;
   DetectionResult result{width, height, {}};
+  result.objects.reserve(n);
   for (std::size_t i = 0; i < n; ++i) {
     float const* const row = rows.data() + i * static_cast<std::size_t>(kept_channels);
     result.objects.push_back({{row[0] * sx, row[1] * sy, row[2] * sx, row[3] * sy}, static_cast<int>(row[5]), row[4]});

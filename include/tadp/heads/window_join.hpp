@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What several windows say of one picture, joined: maps as means over the windows, boxes as one list.
-// Buffers only grow: a second picture of the same size allocates nothing but its boxes.
+// Buffers only grow: a second picture of the same size allocates nothing but the one list that it is answered with.
 #pragma once
 
 #include "tadp/core/activation.hpp"
@@ -51,15 +51,16 @@ class MapJoin {
 template <class Device>
 class BoxJoin {
  public:
-  void begin() {
+  /// Room for all that so many windows can say, `capacity` boxes each: how many are found then moves nothing.
+  void begin(index_t windows, index_t capacity) {
+    windows_ = 0, capacity_ = capacity, most_ = windows * capacity;
     rows_.clear();
-    windows_ = 0;
+    rows_.reserve(static_cast<std::size_t>(most_ * kept_channels));
   }
   /// rows (1, 1, capacity, kept_channels) in pixels of the window, count (1, 1, 1, 1).
   void add(Device& device, PictureWindows<Device> const& windows, Look const& look, ConstFloats<Device> rows, ConstFloats<Device> count) {
     if (look.mirrored) return;
     ++windows_;
-    capacity_ = FeatureShape(rows.shape).w();
     float n = 0.0F;
     device.copy_to_host(&n, count.data, sizeof n);
     auto const found = static_cast<std::size_t>(n), first = rows_.size();
@@ -93,10 +94,11 @@ class BoxJoin {
     auto const n = static_cast<index_t>(rows_.size()) / kept_channels;
     if (n == 0) return;
     candidates_.clear();
+    candidates_.reserve(static_cast<std::size_t>(most_ * candidate_channels));
     for (std::size_t at = 0; at < rows_.size(); at += kept_channels) candidates_.insert(candidates_.end(), &rows_[at], &rows_[at] + candidate_channels);
-    Floats<Device> const in{in_memory_.at_least(device, n * candidate_channels), FeatureShape{1, 1, n, candidate_channels}};
-    index_t const most = std::min(n, capacity_);  // a picture of many windows has no more boxes than one of one
-    Floats<Device> const out{out_memory_.at_least(device, most * kept_channels), FeatureShape{1, 1, most, kept_channels}};
+    Floats<Device> const in{in_memory_.at_least(device, most_ * candidate_channels), FeatureShape{1, 1, n, candidate_channels}};
+    index_t const last = std::min(n, capacity_);  // a picture of many windows has no more boxes than one of one
+    Floats<Device> const out{out_memory_.at_least(device, capacity_ * kept_channels), FeatureShape{1, 1, last, kept_channels}};
     Floats<Device> const count{count_memory_.at_least(device, 1), FeatureShape{1, 1, 1, 1}};
     device.copy_from_host(in.data, candidates_.data(), candidates_.size() * sizeof(float));
     suppress(device, detection_rules::detections, ConstFloats<Device>(in), out, count);
@@ -107,7 +109,7 @@ class BoxJoin {
   }
 
   std::vector<float> rows_, candidates_;
-  index_t windows_ = 0, capacity_ = 0;
+  index_t windows_ = 0, capacity_ = 0, most_ = 0;
   GrowingBuffer<float, Device> in_memory_, out_memory_, count_memory_;
 };
 
