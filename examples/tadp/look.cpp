@@ -80,11 +80,11 @@ Status Looking::run(std::string const& task, std::vector<std::string> const& end
   prepare_folder(o_.out);
   model_ = open_model(o_.model);
   if (!task.empty()) (void)head(task);
-  if (o_.captions.empty())  // those without a caption of a file have the command line's, or the model's own
-    for (Look& look : looks) {
-      look.prompt = prompt_of(description(), o_.has_caption, o_.caption, o_.modifier, o_.tokens);
-      look.prompt.identifier = o_.words.identifier;
-    }
+  if (o_.captions.empty()) {  // those without a caption of a file have the command line's, or the model's own
+    tadp::Prompt prompt = prompt_of(description(), o_.has_caption, o_.caption, o_.modifier, o_.tokens);
+    prompt.identifier = o_.words.identifier;
+    for (Look& look : looks) look.prompt = prompt;
+  }
   progress_.show("reading " + model_->path.string());
   runner_ = make_runner(*model_, options);
   json results = json::array();

@@ -89,7 +89,10 @@ std::vector<std::int32_t> ids_of(std::string const& text) {
 
 tadp::Prompt prompt_of(tadp::ModelDescription const& description, bool has_caption, std::string const& caption, std::string const& modifier, std::string const& ids) {
   tadp::Prompt prompt{.caption = caption, .modifier = modifier, .ids = ids_of(ids)};
-  if (!has_caption && prompt.ids.empty() && takes_captions(description)) prompt.caption = description.default_caption;
+  if (!has_caption && prompt.ids.empty() && takes_captions(description)) {
+    prompt.caption = description.default_caption;
+    if (prompt.caption.empty() && modifier.empty()) complain("warning: no caption was given and the model has none of its own: it is shown an empty text; expected: --caption TEXT");
+  }
   return prompt;
 }
 

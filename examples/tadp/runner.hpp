@@ -59,7 +59,7 @@ class Runner {
   /// Writes pyramid, maps and what leads to them for a whole picture whose sides the network takes; Error(shape) otherwise.
   virtual void write_features(fs::path const& path, tadp::PictureView picture, tadp::Control const& control) = 0;
   virtual std::array<int, 2> window() const = 0;
-  virtual int stride() const = 0;
+  virtual std::vector<int> stride() const = 0;  ///< down and to the right, in pixels; empty where it follows from the picture
 };
 
 /// The head of a task, "segmentation" (of either form), "depth" or "detection"; Error(unsupported) that says which ones

@@ -80,7 +80,12 @@ class RunnerOf final : public Runner {
       write_features_of(path, picture, control);
   }
   std::array<int, 2> window() const override { return session_.options().window; }
-  int stride() const override { return session_.options().stride; }
+  std::vector<int> stride() const override {
+    auto const& o = session_.options();
+    if (o.shifts > 0) return {};
+    if (o.stride > 0) return {o.stride, o.stride};
+    return {static_cast<int>(tadp::default_stride(o.window[0])), static_cast<int>(tadp::default_stride(o.window[1]))};
+  }
 
  private:
   static constexpr tadp::TextEncoderConfig text = Model::Backbone::TextEncoder::config;

@@ -45,6 +45,8 @@ TEST_CASE("render, segment, evaluate, inspect and features") {
   auto const result = segmented.json()["pictures"][0];
   CHECK(result["unknown_words"] == nlohmann::json{"zeppelin"});
   CHECK(result["width"] == 80);
+  CHECK(result["window"] == nlohmann::json{64, 64});
+  CHECK(result["stride"] == nlohmann::json{42, 42});  // two thirds of a window
   auto const labels = tadp::read_labels(folder / "out" / "street-000005.labels.png");
   CHECK(labels.labels.size() == 80 * 64);
   double shares = 0;
@@ -60,6 +62,12 @@ TEST_CASE("render, segment, evaluate, inspect and features") {
   CHECK(quiet.status == 0);
   CHECK(quiet.out.empty());
   CHECK(quiet.err.empty());
+  auto without_default = test_models::tiny_description();
+  without_default.default_caption.clear();
+  test_models::write_tiny(folder / "silent.safetensors", without_default);
+  auto const silent = run(folder, "segment " + quoted(picture) + " --out " + quoted(folder / "out") + " --quiet --threads 1 --model " + quoted(folder / "silent.safetensors"));
+  CHECK(silent.status == 0);
+  CHECK(silent.says("empty text"));
 
   auto const evaluated = run(folder, "evaluate --data " + quoted(folder / "scenes") + " --prompt 'fixed:a street photo' --ceiling --json --threads 1", model);
   CAPTURE(evaluated.err);
