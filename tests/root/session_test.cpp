@@ -26,23 +26,23 @@ namespace {
 using Tiny = td::Backbone<td::UNetOf<td::tiny_unet>, td::TextEncoderOf<td::tiny_text>>;
 template <class... Parts>
 using ModelOf = td::Model<Tiny, td::PromptPolicy<Parts...>, td::Head<td::SegmentationOf<td::dynamic, 32>>>;
-using Model = ModelOf<td::Caption, td::Modifier>;
-using Infer = td::Inference<td::Cpu>;
+using Captioned = ModelOf<td::Caption, td::Modifier>;
+using OnProcessor = td::Inference<td::Cpu>;
 
 template <class M>
 struct Loaded {
   std::shared_ptr<M const> model;
   std::shared_ptr<td::Weights<td::Cpu> const> weights;
 };
-template <class M = Model>
+template <class M = Captioned>
 Loaded<M> hashed(td::ModelSizes sizes = {.classes = 19}) {
   auto model = std::make_shared<M const>(sizes);
   auto weights = std::make_shared<td::Weights<td::Cpu>>(td::Cpu(1), model->parameters());
   td::fill_by_hash(*weights, 0);
   return {model, weights};
 }
-template <class M = Model>
-td::Session<M, Infer> session_of(Loaded<M> const& l, td::SessionOptions o) {
+template <class M = Captioned>
+td::Session<M, OnProcessor> session_of(Loaded<M> const& l, td::SessionOptions o) {
   return {l.model, l.weights, std::move(o)};
 }
 td::SessionOptions small(int batch = 1, int threads = 1) { return {.window = {64, 64}, .batch = batch, .threads = threads}; }
@@ -390,7 +390,7 @@ TEST_CASE("a session knows no device") {
   auto const loaded = hashed();
   auto on_plain_loops = std::make_shared<td::Weights<plain::Device>>(plain::Device{}, loaded.model->parameters());
   td::fill_by_hash(*on_plain_loops, 0);
-  td::Session<Model, td::Inference<plain::Device>> slow{loaded.model, on_plain_loops, small()};
+  td::Session<Captioned, td::Inference<plain::Device>> slow{loaded.model, on_plain_loops, small()};
   auto fast = session_of(loaded, small());
   td::Wanted const wanted{.logits = true, .maps = {{1, 2}}};
   auto const a = slow.run(noisy(70, 50), words, wanted), b = fast.run(noisy(70, 50), words, wanted);

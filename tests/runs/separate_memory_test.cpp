@@ -32,9 +32,9 @@ struct Apart : host_cuda::Device {
 
 using Net = Backbone<UNetOf<tiny_unet>, TextEncoderOf<tiny_text>>;
 using Labels = SegmentationOf<dynamic, 16>;
-using Metres = DepthOf<DepthConfig{.embed = 8, .filters = 8}>;
+using NearMetres = DepthOf<DepthConfig{.embed = 8, .filters = 8}>;
 using Boxes = DetectionOf<dynamic, DetectionConfig{.width = 16, .representation = 32, .best_of_level = 50, .proposals = 50, .training_best_of_level = 100, .training_proposals = 100, .anchor_samples = 64, .box_samples = 64}>;
-using All = Model<Net, PromptPolicy<Caption>, Heads<Head<Labels>, Head<Metres>, Head<Boxes>>>;
+using All = Model<Net, PromptPolicy<Caption>, Heads<Head<Labels>, Head<NearMetres>, Head<Boxes>>>;
 
 struct Batch {
   std::vector<float> pictures = std::vector<float>(64 * 64 * 3), depths = std::vector<float>(64 * 64);
@@ -56,7 +56,7 @@ struct Batch {
 };
 
 template <class Device>
-struct Trial {
+struct DeviceTrial {
   using Learn = Session<All, Training<Device, UniformGroups>>;
   std::shared_ptr<All const> model = std::make_shared<All const>(ModelSizes{.classes = 3, .further_classes = {1, 3}});
   std::shared_ptr<Weights<Device>> weights = start();
@@ -77,15 +77,15 @@ struct Trial {
 }  // namespace
 
 TEST_CASE("a device with memory of its own is given copies of all that a step reads") {
-  Trial<host_cuda::Device> shared;
-  Trial<Apart> apart;
+  DeviceTrial<host_cuda::Device> shared;
+  DeviceTrial<Apart> apart;
   for (int i = 0; i < 2; ++i) CHECK(apart.step() == shared.step());
 }
 
 TEST_CASE("a run on a device with memory of its own is saved and resumed by copies") {
   scratch::Folder const folder;
   auto const path = folder / "state.safetensors";
-  Trial<Apart> first, second;
+  DeviceTrial<Apart> first, second;
   first.step();
   first.session.fit().save(path, {});
   second.session.fit().resume(path);
