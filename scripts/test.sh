@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets everything up and passes the tests: installs the packages that are missing, then configures, builds and tests the
 # presets named as arguments; without arguments `release`, then `asan-ubsan`. Where TADP_TORCH_PYTHON names a Python with
-# torch, diffusers, transformers and safetensors, the tests that compare with them run, too.
+# torch, torchvision, segmentation_models_pytorch, diffusers, transformers and safetensors, the tests that compare with them
+# run, too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh
