@@ -216,6 +216,16 @@ TEST_CASE("perceive: one sheet and one report with what each head alone says") {
   CHECK(quiet.err.empty());
 }
 
+TEST_CASE("depth: metres are in proportion to the focal length, and the one that stands in for none is told") {
+  if (skipped()) return;
+  Scenes const s;
+  auto const most = [&](std::string const& focal) { return s.ask("depth " + quoted(s.picture(0)) + " --out " + quoted(s.folder / "out") + focal)["pictures"][0]["metres"]["most"].get<double>(); };
+  double const without = most("");
+  CHECK(most(" --focal 352") == without);
+  CHECK(most(" --focal 704") == doctest::Approx(2.0 * without));
+  for (char const* const command : {"depth --help", "perceive --help"}) CHECK(run(s.folder, command).out.find("352 for the street model") != std::string::npos);
+}
+
 TEST_CASE("a file of one head serves its command, and perceive") {
   if (skipped()) return;
   Scenes const s;
