@@ -101,7 +101,7 @@ std::string boxes_text(std::vector<tadp::Detected> const& objects, std::vector<t
   auto const counts = counts_of(objects);
   std::string text;
   for (std::size_t c = 0; c < counts.size(); ++c)
-    if (counts[c] > 0) text.append(text.empty() ? "" : ", ").append(std::to_string(counts[c]) + " " + tadp::printable(name_of(static_cast<int>(c), classes), 40));
+    if (counts[c] > 0) text.append(text.empty() ? "" : ", ").append(tadp::printable(name_of(static_cast<int>(c), classes), 40) + ": " + std::to_string(counts[c]));
   return text.empty() ? "nothing found" : text;
 }
 

@@ -19,7 +19,7 @@ std::string shares_text(std::vector<ClassShare> const& shares);
 json write_depth(Look const& look, tadp::DepthMap const& depth);
 /// Class, label, score and box of each object, and the count of each class.
 json boxes_json(std::vector<tadp::Detected> const& objects, std::vector<tadp::ClassDescription> const& classes);
-/// "3 car, 1 sign".
+/// "car: 3, sign: 1": names of classes have no plural that a program knows.
 std::string boxes_text(std::vector<tadp::Detected> const& objects, std::vector<tadp::ClassDescription> const& classes);
 /// Adds --threshold.
 void add_threshold(CLI::App& sub, double& threshold);
