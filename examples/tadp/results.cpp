@@ -76,12 +76,12 @@ std::string shares_text(std::vector<ClassShare> const& shares) {
   return shares.size() > 5 ? text + ", ..." : text;
 }
 
-json write_depth(Look const& look, tadp::DepthMap const& depth) {
+json write_depth(Look const& look, tadp::DepthMap const& depth, tadp::DepthMap const& counted) {
   fs::path const png = look.file(".depth.png"), npy = look.file(".depth.npy");
   tadp::write_depth_png(png, depth.metres, depth.width, depth.height);
   tadp::write_npy(npy, depth.metres, depth.width, depth.height);
   tadp::DepthSummary summary;
-  summary.add(depth);
+  summary.add(counted);
   auto const beyond = std::count_if(depth.metres.begin(), depth.metres.end(), [](float m) { return m > 65.535F; });
   return {{"png", png.string()}, {"npy", npy.string()}, {"least", summary.least()}, {"median", summary.median()}, {"most", summary.most()},
           {"png_units_per_metre", 1000}, {"pixels_beyond_png", beyond}, {"focal", look.picture.focal > 0.0F ? json(look.picture.focal) : json()}};
