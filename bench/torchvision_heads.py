@@ -5,7 +5,7 @@
     for n in $(cat bccd/ImageSets/Main/train.txt); do
       build/release/tadp features bccd/JPEGImages/$n.jpg --size 192x256 --caption "a photo" --out kept/$n.safetensors -q
     done
-    python bench/torchvision_heads.py bccd --split train --features kept --start models/street.safetensors --like cells.safetensors --out peer.safetensors --seed 1
+    python bench/torchvision_heads.py bccd --split train --features kept --start models/street.safetensors --like cells.safetensors --out peer.safetensors --steps 300 --seed 1
 
 The pyramid, the proposal network, the pooling, the box head, matching, sampling and losses are torchvision's, with the sizes of
 the street model's head (spec 4.4); whole pictures, and the optimizer and schedule of `tadp train --freeze backbone --no-augmentation`.
@@ -35,7 +35,7 @@ ap.add_argument("--features", type=Path, required=True)
 ap.add_argument("--start", required=True)
 ap.add_argument("--like", required=True)
 ap.add_argument("--out", required=True)
-ap.add_argument("--steps", type=int, default=600)
+ap.add_argument("--steps", type=int, required=True)
 ap.add_argument("--batch", type=int, default=4)
 ap.add_argument("--rate", type=float, default=1e-3)
 ap.add_argument("--seed", type=int, default=1)

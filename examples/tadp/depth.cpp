@@ -12,7 +12,7 @@ namespace {
 Outcome depth(Looking& run, Look const& look) {
   auto const map = run.runner().depth(look.picture, look.prompt, run.control());
   json report = run.report(look);
-  json numbers = write_depth(look, map);
+  json numbers = write_depth(look, map, map);
   fs::path const shown = look.file(".depth-colours.png");
   tadp::write_png(shown, depth_sheet(map, look.prompt.caption.empty() ? "" : "\"" + tadp::printable(look.prompt.caption) + "\""));
   char told[96];

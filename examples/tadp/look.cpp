@@ -4,6 +4,7 @@
 
 #include "tadp/io/captions.hpp"
 #include "tadp/io/image.hpp"
+#include "tadp/runs/street_heads.hpp"
 
 #include <map>
 
@@ -50,7 +51,8 @@ std::vector<Look> looks_of(LookOptions const& o, std::vector<std::string> const&
 }  // namespace
 
 void add_focal(CLI::App& sub, LookOptions& o) {
-  sub.add_option("--focal", o.focal, "the camera's focal length in pixels of the pictures (`tadp inspect` tells the one that a model's metres are for, as it sees pictures); without it metres are those of the model's camera")->check(CLI::PositiveNumber)->type_name("PIXELS");
+  sub.add_option("--focal", o.focal, "the camera's focal length in pixels of the pictures; metres are in proportion to it. Without it that of the model's training stands in, in pixels of the pictures as the model sees them: " +
+                                      std::to_string(std::lround(tadp::street_depth.focal)) + " for the street model, `tadp inspect` tells it for others; a model without one tells the same metres with and without --focal")->check(CLI::PositiveNumber)->type_name("PIXELS");
 }
 
 void add_look(CLI::App& sub, LookOptions& o, Common& common) {

@@ -31,6 +31,20 @@ std::vector<int> telling_maps(tadp::AttentionMaps const& maps, int most) {
   return places;
 }
 
+/// The depth with 0 where the labels say sky, which has no metres; and how many pixels that are.
+struct WithoutSky {
+  tadp::DepthMap depth{};
+  std::size_t sky = 0;
+};
+WithoutSky without_sky(tadp::DepthMap const& depth, tadp::LabelMap const& labels, std::vector<tadp::ClassDescription> const& classes) {
+  WithoutSky out{depth};
+  for (std::size_t i = 0; i < labels.labels.size(); ++i) {
+    std::size_t const label = labels.labels[i];
+    if (label < classes.size() && classes[label].name == "sky") out.depth.metres.at(i) = 0.0F, ++out.sky;
+  }
+  return out;
+}
+
 /// Where words look, three to a row, each map from its least to its largest value.
 tadp::Picture attention_panel(tadp::Picture const& picture, tadp::AttentionMaps const& maps, std::vector<NamedPosition> const& named, int width) {
   std::vector<SheetCell> cells;
@@ -69,16 +83,19 @@ class Sheet {
     report_["classes"] = shares_json(shares);
     tell(shares_text(shares));
   }
-  void add(tadp::DepthMap const& depth) {
-    json numbers = write_depth(look_, depth);
-    panels_.push_back({"depth", depth_sheet(depth, "")});
+  /// `labels`: of the same pixels; null: none.
+  void add(tadp::DepthMap const& depth, tadp::LabelMap const* labels) {
+    auto const [shown, sky] = labels == nullptr ? WithoutSky{depth} : without_sky(depth, *labels, run_.head("segmentation").classes);
+    json numbers = write_depth(look_, depth, shown);
+    numbers["pixels_of_sky"] = labels == nullptr ? json() : json(sky);
+    panels_.push_back({sky > 0 ? "depth (grey: sky)" : "depth", depth_sheet(shown, "")});
     for (char const* const kind : {"png", "npy"}) {
       report_["files"][std::string("depth_") + kind] = numbers[kind];
       numbers.erase(kind);
     }
     char told[64];
     std::snprintf(told, sizeof told, "%.1f to %.1f m", numbers["least"].get<double>(), numbers["most"].get<double>());
-    tell(told);
+    tell(sky < depth.metres.size() ? told : "no depth: all is sky");
     report_["metres"] = std::move(numbers);
   }
   void add(tadp::DetectionResult const& found) {
@@ -121,7 +138,7 @@ Outcome perceive(Looking& run, Look const& look, double threshold) {
   auto const seen = run.runner().perceive(look.picture, look.prompt, wanted, run.control());
   Sheet sheet(run, look, threshold);
   if (seen.labels) sheet.add(seen.labels->labels);
-  if (seen.depth) sheet.add(*seen.depth);
+  if (seen.depth) sheet.add(*seen.depth, seen.labels ? &seen.labels->labels : nullptr);
   if (seen.boxes) sheet.add(*seen.boxes);
   sheet.add(seen.maps, named);
   return sheet.finish();
@@ -136,7 +153,8 @@ void add_perceive(CLI::App& app, Command& command) {
   add_focal(*sub, o->look);
   add_threshold(*sub, o->threshold);
   sub->footer("The backbone runs once for all heads of the model; a panel of a head that it lacks is left out.\n"
-              "Writes NAME.perceive.png, NAME.perceive.json, and NAME.labels.png, NAME.depth.png and NAME.depth.npy\nas `tadp segment` and `tadp depth` do, for each picture.\n\n" +
+              "Writes NAME.perceive.png, NAME.perceive.json, and NAME.labels.png, NAME.depth.png and NAME.depth.npy\nas `tadp segment` and `tadp depth` do, for each picture.\n"
+              "Sky has no depth: where the labels say sky, the panel of depth is grey, and the metres that are told leave these pixels out;\nthe files hold what the head says there, too.\n\n" +
               examples({"tadp perceive street.png --out results", "tadp perceive *.jpg --caption \"a street photo of a road, cars and trees\" --out results --json"}));
   sub->callback([&command, o] {
     command.run = [&command, o] {

@@ -76,12 +76,12 @@ std::string shares_text(std::vector<ClassShare> const& shares) {
   return shares.size() > 5 ? text + ", ..." : text;
 }
 
-json write_depth(Look const& look, tadp::DepthMap const& depth) {
+json write_depth(Look const& look, tadp::DepthMap const& depth, tadp::DepthMap const& counted) {
   fs::path const png = look.file(".depth.png"), npy = look.file(".depth.npy");
   tadp::write_depth_png(png, depth.metres, depth.width, depth.height);
   tadp::write_npy(npy, depth.metres, depth.width, depth.height);
   tadp::DepthSummary summary;
-  summary.add(depth);
+  summary.add(counted);
   auto const beyond = std::count_if(depth.metres.begin(), depth.metres.end(), [](float m) { return m > 65.535F; });
   return {{"png", png.string()}, {"npy", npy.string()}, {"least", summary.least()}, {"median", summary.median()}, {"most", summary.most()},
           {"png_units_per_metre", 1000}, {"pixels_beyond_png", beyond}, {"focal", look.picture.focal > 0.0F ? json(look.picture.focal) : json()}};
@@ -101,7 +101,7 @@ std::string boxes_text(std::vector<tadp::Detected> const& objects, std::vector<t
   auto const counts = counts_of(objects);
   std::string text;
   for (std::size_t c = 0; c < counts.size(); ++c)
-    if (counts[c] > 0) text.append(text.empty() ? "" : ", ").append(std::to_string(counts[c]) + " " + tadp::printable(name_of(static_cast<int>(c), classes), 40));
+    if (counts[c] > 0) text.append(text.empty() ? "" : ", ").append(tadp::printable(name_of(static_cast<int>(c), classes), 40) + ": " + std::to_string(counts[c]));
   return text.empty() ? "nothing found" : text;
 }
 

@@ -15,11 +15,12 @@ void write_labels(fs::path const& path, tadp::LabelMap const& labels, std::vecto
 json shares_json(std::vector<ClassShare> const& shares);
 /// The five largest in words.
 std::string shares_text(std::vector<ClassShare> const& shares);
-/// Writes NAME.depth.png and NAME.depth.npy; the files and the numbers of the map.
-json write_depth(Look const& look, tadp::DepthMap const& depth);
+/// Writes NAME.depth.png and NAME.depth.npy; the files and the numbers of the map. Least, median and most are those of
+/// `counted`: the map, or one with 0 where its metres mean nothing.
+json write_depth(Look const& look, tadp::DepthMap const& depth, tadp::DepthMap const& counted);
 /// Class, label, score and box of each object, and the count of each class.
 json boxes_json(std::vector<tadp::Detected> const& objects, std::vector<tadp::ClassDescription> const& classes);
-/// "3 car, 1 sign".
+/// "car: 3, sign: 1": names of classes have no plural that a program knows.
 std::string boxes_text(std::vector<tadp::Detected> const& objects, std::vector<tadp::ClassDescription> const& classes);
 /// Adds --threshold.
 void add_threshold(CLI::App& sub, double& threshold);

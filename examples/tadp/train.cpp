@@ -10,7 +10,7 @@ namespace program {
 void add_train(CLI::App& app, Command& command) {
   auto const o = std::make_shared<TrainDataOptions>();
   auto* const sub = app.add_subcommand("train", "train a model on pictures with labels, depth or boxes, or the street model from nothing");
-  sub->add_option("--task", o->task, "what is learned; a head that the model does not have starts at random")
+  sub->add_option("--task", o->task, "what is learned; a head that the model does not have starts at random, and the trained model has this head alone")
       ->capture_default_str()
       ->check(CLI::IsMember({"segmentation", "depth", "detection"}))
       ->type_name("segmentation|depth|detection");
@@ -23,7 +23,7 @@ void add_train(CLI::App& app, Command& command) {
   sub->add_option("--freeze", o->freeze, "`backbone`: only the head learns, in a fraction of the time")->check(CLI::IsMember({"backbone"}))->type_name("PART");
   sub->add_option("--steps", o->steps, "of the optimizer")->capture_default_str()->check(CLI::Range(std::uint64_t{1}, std::uint64_t{10'000'000}))->type_name("N");
   sub->add_option("--batch", o->batch, "windows a step")->capture_default_str()->check(CLI::Range(1, 1024))->type_name("N");
-  sub->add_option("--crop", o->crop, "size of a training window in pixels")->capture_default_str()->type_name("HxW");
+  sub->add_option("--crop", o->crop, "size of a training window in pixels. The trained model looks through windows of this size where it shows pictures of --fit whole, else through no smaller ones than before")->capture_default_str()->type_name("HxW");
   sub->add_option("--fit", o->fit, "long and short side that pictures are brought to, or `none`; else the model's. The trained model says the same")->type_name("LxS|none");
   sub->add_option("--optimizer", o->optimizer, "of matrices and convolutions; the rest is AdamW's. Muon gets farther in few steps")->capture_default_str()->check(CLI::IsMember({"adamw", "muon"}))->type_name("adamw|muon");
   sub->add_option("--rate", o->rate, "learning rate of the head, at half of which the UNet learns; else 4e-4, for depth 5e-4, with a frozen backbone 1e-3")->check(CLI::PositiveNumber)->type_name("X");

@@ -65,6 +65,22 @@ void require_street(ModelFile const& file) {
     throw tadp::Error(tadp::Errc::unsupported, "only models that read captions are trained on a data set", {.file = path, .key = "prompt", .expected = "caption"});
 }
 
+/// Says before the work what the trained model will lack.
+void warn_of_left_out(ModelFile const& file, std::string const& task) {
+  std::string others;
+  for (auto const& head : tadp::heads_of(file.description))
+    if (head.task != task) others += (others.empty() ? "" : ", ") + head.task;
+  if (!others.empty()) complain("warning: the trained model has one head, " + task + "; left out: " + others + "; file: " + file.path.string());
+}
+
+/// The window that a trained model looks through, (height, width): that of training where it showed fitted pictures whole,
+/// as more room was never seen; else the larger of both.
+std::array<int, 2> window_after(std::array<int, 2> window, std::array<int, 2> crop, std::array<int, 2> fit) {
+  auto const [shorter, longer] = std::minmax(crop[0], crop[1]);
+  if (fit[0] > 0 && fit[0] <= longer && fit[1] <= shorter) return crop;
+  return {std::max(window[0], crop[0]), std::max(window[1], crop[1])};
+}
+
 }  // namespace
 
 tadp::Control DataTraining::counting(std::string const& doing, std::string const& what) {
@@ -128,7 +144,7 @@ Status DataTraining::run(tadp::TrainingRecipe& recipe, tadp::HeadDescription con
   tadp::ModelDescription d = file.description;
   tadp::set_heads(d, {head});
   d.fit = fit;
-  for (std::size_t side = 0; side < 2; ++side) d.window[side] = std::max(d.window[side], crop[side]);
+  d.window = window_after(d.window, crop, fit);
   d.notes["data"] = o.data;
   d.notes["prompt"] = rule.name;
   if (!o.modifier.modifier.empty()) d.notes["modifier"] = o.modifier.modifier;
@@ -158,6 +174,7 @@ Status train_on_data(TrainDataOptions const& o, Common const& common) {
   ProgressLine progress(common.quiet);
   ModelFile file = open_model(o.model);
   require_street(file);
+  warn_of_left_out(file, o.task);
   auto const fit = o.fit.empty() ? file.description.fit : fit_of(o.fit);
   tadp::WordTokenizer const tokenizer(file.description.vocabulary, tadp::street_text);
   DataTraining training{o, common, interrupt, progress, crop, fit, std::move(file), tokenizer};

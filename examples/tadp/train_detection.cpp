@@ -50,7 +50,7 @@ Status train_detection_on_data(DataTraining& training) {
   if (old && (old->width != head.width || old->detection != head.detection)) old.reset();
   tadp::VocBoxes data = open(training, old);
   training.warn_of(data.report());
-    // The layers that know the classes are new where these are others.
+  // The layers that know the classes are new where these are others.
   bool const keeps_classes = old && names_of(*old) == data.classes();
   head.classes = keeps_classes ? old->classes : classes_of(data.classes());
   training.read_prompts(data, class_names(head.classes));

@@ -3,6 +3,7 @@
 #include "tadp/data/dataset.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <chrono>
 
@@ -117,6 +118,27 @@ TEST_CASE("samples that do not fit are refused with file and pixel") {
   write_text(folder / "images/b.png", "");  // D12
   CHECK(fault_of_load(folder, 1)->code() == Errc::format);
   CHECK(Dataset(folder / "").check().size() == 2);
+}
+
+TEST_CASE("a pipe among the pictures is refused and not waited for, whenever it came") {  // D12; permissions would not stop root
+  scratch::Folder const folder;
+  make(folder);
+  Dataset const before(folder / "");
+  std::filesystem::remove(folder / "images/b.png");
+  REQUIRE(::mkfifo((folder / "images/b.png").c_str(), 0600) == 0);
+  auto const late = error_of([&] { before.load(1); });
+  REQUIRE(late);
+  CHECK(late->code() == Errc::io);
+  CHECK(late->where().file.ends_with("images/b.png"));
+  CHECK(late->where().found == "a FIFO");
+  auto const early = fault_of_open(folder);
+  REQUIRE(early);
+  CHECK(early->code() == Errc::key);
+  CHECK(early->where().found.find("b.png") != std::string::npos);
+  Dataset const rest(folder / "", {.incomplete = true});
+  CHECK(rest.size() == 2);
+  REQUIRE(rest.report().unusable.size() == 1);
+  CHECK(rest.report().unusable[0].find("images/b.png") != std::string::npos);
 }
 
 TEST_CASE("loops of links, folders, twins and odd names") {

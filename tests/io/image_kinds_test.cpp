@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <fstream>
 
 namespace {
 
@@ -50,4 +51,24 @@ TEST_CASE("image I11: alpha is dropped, not blended") {
 TEST_CASE("image I11: gray with alpha is gray") {
   CHECK(colour(decode(signature + header(1, 1, 8, 4) + pixels("\0\x4d\x05"s) + end)) == std::array{77, 77, 77});
   CHECK(colour(decode(signature + header(1, 1, 16, 4) + pixels("\0\x4d\xff\x05\x05"s) + end)) == std::array{77, 77, 77});
+}
+
+TEST_CASE("image I15: the content tells the kind of a file, whatever its ending says") {
+  scratch::Folder const folder;
+  auto const write = [&](char const* name, std::string const& bytes) {
+    std::ofstream(folder / name, std::ios::binary) << bytes;
+    return folder / name;
+  };
+  auto const png = write("png.jpg", signature + header(2, 1, 8, 2) + pixels("\0abcdef"s) + end), jpeg = write("jpeg.png", flat_jpeg(16, 8, 3, {200, 100, 50})), text = write("text.png", "a road");
+  auto const exact = tadp::read_image(png);
+  REQUIRE((exact.width == 2 && exact.height == 1));
+  CHECK(colour(exact, 1) == std::array<int, 3>{'d', 'e', 'f'});
+  auto const near = tadp::read_image(jpeg);
+  REQUIRE((near.width == 16 && near.height == 8));
+  for (int c = 0; c < 3; ++c) CHECK(std::abs(colour(near, 15, 7)[static_cast<std::size_t>(c)] - std::array{200, 100, 50}[static_cast<std::size_t>(c)]) <= 3);
+  auto const none = scratch::error_of([&] { tadp::read_image(text); }), labels = scratch::error_of([&] { tadp::read_labels(jpeg); });
+  REQUIRE((none && labels));
+  CHECK(none->code() == tadp::Errc::format);
+  CHECK(labels->code() == tadp::Errc::format);
+  CHECK(labels->where().found == "a JPEG file");
 }

@@ -212,7 +212,6 @@ TEST_CASE("perceive: one sheet and one report with what each head alone says") {
   auto const labels = s.ask("segment" + rest + quoted(s.folder / "out"))["pictures"][0], metres = s.ask("depth" + rest + quoted(s.folder / "out"))["pictures"][0],
              boxes = s.ask("detect" + rest + quoted(s.folder / "out") + " --threshold 0.1")["pictures"][0];
   CHECK(seen["classes"] == labels["classes"]);
-  CHECK(seen["metres"] == metres["metres"]);
   CHECK(seen["objects"] == boxes["objects"]);
   CHECK(tadp::read_labels(seen["files"]["labels"].get<std::string>()).labels == tadp::read_labels(labels["files"]["labels"].get<std::string>()).labels);
   CHECK(run_program::text_of(seen["files"]["depth_npy"].get<std::string>()) == run_program::text_of(metres["files"]["npy"].get<std::string>()));
@@ -222,6 +221,54 @@ TEST_CASE("perceive: one sheet and one report with what each head alone says") {
   CHECK(quiet.status == 0);
   CHECK(quiet.out.empty());
   CHECK(quiet.err.empty());
+}
+
+TEST_CASE("perceive: what the labels call sky is grey among the depths and left out of the metres, not of the files") {
+  if (skipped()) return;
+  Scenes const s;
+  std::string const rest = " " + quoted(s.picture(0)) + " --out " + quoted(s.folder / "out");
+  auto const frequent = s.ask("segment" + rest)["pictures"][0]["classes"][0]["index"].get<std::size_t>();
+  // Weights by rule see what they see; files say which of their classes is called sky.
+  auto const called_sky = [&](auto const& is_sky) {
+    auto heads = std::vector{tadp::street_labels_head(), tadp::street_depth_head(), tadp::street_detection_head()};
+    for (std::size_t i = 0; i < heads[0].classes.size(); ++i) heads[0].classes[i].name = is_sky(i) ? "sky" : "class " + std::to_string(i);
+    test_models::write_street<tadp::StreetPerception>(s.folder / "named.safetensors", test_models::street_description(heads));
+    return "perceive" + rest + " --model " + quoted(s.folder / "named.safetensors");
+  };
+  auto const none = s.ask(called_sky([](std::size_t) { return false; }))["pictures"][0];
+  auto const metres = s.ask("depth" + rest)["pictures"][0]["metres"];
+  CHECK(none["metres"]["pixels_of_sky"] == 0);
+  for (char const* const number : {"least", "median", "most", "pixels_beyond_png", "focal"}) CHECK(none["metres"][number] == metres[number]);
+
+  auto const seen = s.ask(called_sky([&](std::size_t i) { return i == frequent; }))["pictures"][0];
+  auto const depth = tadp::read_depth(seen["files"]["depth_npy"].get<std::string>());
+  auto const labels = tadp::read_labels(seen["files"]["labels"].get<std::string>());
+  std::vector<float> counted;
+  for (std::size_t i = 0; i < depth.metres.size(); ++i) {
+    CHECK(depth.metres[i] > 0.0F);
+    if (labels.labels[i] != frequent) counted.push_back(depth.metres[i]);
+  }
+  REQUIRE(!counted.empty());
+  REQUIRE(counted.size() < depth.metres.size());
+  std::sort(counted.begin(), counted.end());
+  CHECK(seen["metres"]["pixels_of_sky"] == depth.metres.size() - counted.size());
+  CHECK(seen["metres"]["least"].get<float>() == counted.front());
+  CHECK(seen["metres"]["most"].get<float>() == counted.back());
+  CHECK(std::abs(seen["metres"]["median"].get<float>() - counted[(counted.size() - 1) / 2]) <= 0.001F);
+
+  auto const all = run(s.folder, called_sky([](std::size_t) { return true; }) + " --threads 1", s.model);
+  CHECK(all.status == 0);
+  CHECK(all.out.find("no depth: all is sky") != std::string::npos);
+}
+
+TEST_CASE("depth: metres are in proportion to the focal length, and the one that stands in for none is told") {
+  if (skipped()) return;
+  Scenes const s;
+  auto const most = [&](std::string const& focal) { return s.ask("depth " + quoted(s.picture(0)) + " --out " + quoted(s.folder / "out") + focal)["pictures"][0]["metres"]["most"].get<double>(); };
+  double const without = most("");
+  CHECK(most(" --focal 352") == without);
+  CHECK(most(" --focal 704") == doctest::Approx(2.0 * without));
+  for (char const* const command : {"depth --help", "perceive --help"}) CHECK(run(s.folder, command).out.find("352 for the street model") != std::string::npos);
 }
 
 TEST_CASE("a file of one head serves its command, and perceive") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `tadp train` for every task on rendered scenes: a file comes out that says what it is, and what does not fit is refused.
 #include "../runs/street_model_file.hpp"
+#include "models.hpp"
 #include "run_program.hpp"
 
 using run_program::program;
@@ -67,6 +68,44 @@ TEST_CASE("a task is trained, the file says which, and the same command goes on"
   REQUIRE(boxes->classes.size() >= 2);  // of what the three scenes show
   CHECK(boxes->classes[0].name == "background");
   CHECK(tadp::find_head(p.description("segmentation.safetensors"), "segmentation")->classes == tadp::street_labels_head().classes);
+}
+
+TEST_CASE("heads that the trained model will not have are named before the training") {
+  if (skipped()) return;
+  Place const p;
+  test_models::write_perception(p.folder / "all.safetensors");
+  auto const trained = p.train("--task depth --steps 1 --freeze backbone --model " + quoted(p.folder / "all.safetensors"));
+  CAPTURE(trained.err);
+  REQUIRE(trained.status == 0);
+  CHECK(trained.says("warning: the trained model has one head, depth; left out: segmentation, detection"));
+  REQUIRE(tadp::heads_of(p.description()).size() == 1);
+  CHECK(tadp::heads_of(p.description())[0].task == "depth");
+  auto const again = p.train("--task depth --steps 1 --freeze backbone --model " + quoted(p.folder / "trained.safetensors"), "again.safetensors");
+  REQUIRE(again.status == 0);
+  CHECK_FALSE(again.says("left out"));
+}
+
+TEST_CASE("a model that saw fitted pictures whole looks through windows of that size") {
+  if (skipped()) return;
+  Place const p;
+  auto const window_after = [&](std::string const& name, std::string const& arguments) {
+    auto const trained = run(p.folder, "train --task depth --data " + quoted(p.folder / "scenes") + " --out " + quoted(p.folder / name) + " --batch 2 --steps 1 --freeze backbone --threads 1 --json " + arguments, p.model);
+    CAPTURE(trained.err);
+    REQUIRE(trained.status == 0);
+    return p.description(name).window;
+  };
+  using Window = std::array<int, 2>;
+  CHECK(window_after("whole.safetensors", "--fit 80x64 --crop 64x96") == Window{64, 96});
+  CHECK(window_after("goes_on.safetensors", "--crop 64x96 --model " + quoted(p.folder / "whole.safetensors")) == Window{64, 96});  // the fit is the model's
+  CHECK(window_after("parts.safetensors", "--fit 160x128 --crop 64x96") == Window{128, 160});
+  CHECK(window_after("unfitted.safetensors", "--fit none --crop 192x96") == Window{192, 160});
+  auto const score = [&](std::string const& window) {
+    auto const scored = run(p.folder, "evaluate --task depth --data " + quoted(p.folder / "scenes") + " --prompt null --json --threads 1 --model " + quoted(p.folder / "whole.safetensors") + window);
+    REQUIRE(scored.status == 0);
+    return scored.json()["measures"];
+  };
+  CHECK(score("") == score(" --window 64x96"));
+  CHECK(score("") != score(" --window 128x160"));
 }
 
 TEST_CASE("a head goes on where the classes are the model's, and the classes can be chosen") {

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "tadp/heads/depth_result.hpp"
-#include "tadp/heads/depth_result.hpp"
 #include "tadp/heads/detection_target.hpp"
 #include "tadp/model.hpp"
 
