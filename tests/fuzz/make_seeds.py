@@ -83,6 +83,8 @@ def torch_seeds():
     f("big_put", b"]r\xff\xff\xff\xff.")
     f("long_text", b"X\xff\xff\xff\xffabc.")
     f("nested", b"(" * 300 + b"l" * 300 + b".")
+    f("nested_class", b"\x80\x02}X\x01\0\0\0ac__builtin__\ngetattr\ncsomebody\nOuter\nX\x05\0\0\0Inner\x86R)\x81}bs.")
+    f("module_of_a_list", b"\x80\x02}X\x01\0\0\0a(X\x06\0\0\0module]NNtQ)\x81s.")
 
 
 def token_seeds():
