@@ -16,7 +16,7 @@ namespace {
 
 struct ConvertOptions {
   std::string in{}, out{}, layout{}, dtype{};
-  std::string prompt{};
+  std::string prompt{}, vocabulary{};
   float latent_scale = 0;  ///< 0: not given
   bool averaged = false, force = false;
 };
@@ -65,7 +65,7 @@ Status run(ConvertOptions const& o, Common const& common) {
     control.check();
     progress.show("converting: " + std::to_string(done / 1'000'000) + " of " + std::to_string(all / 1'000'000) + " MB");
   };
-  auto const done = tadp::convert_model(model, *layout, o.out, {.dtype = dtype_of(o.dtype), .metadata = description_for(model, o), .progress = report});
+  auto const done = tadp::convert_model(model, *layout, o.out, {.dtype = dtype_of(o.dtype), .metadata = description_for(model, o), .vocabulary = o.vocabulary, .progress = report});
   progress.clear();
   if (common.json) {
     json files = json::array();
@@ -77,6 +77,8 @@ Status run(ConvertOptions const& o, Common const& common) {
   }
   if (!done.left_out.empty())
     complain("warning: the layout has no place for " + std::to_string(done.left_out.size()) + " tensors, which were left out; the first: " + tadp::printable(done.left_out[0]));
+  if (std::error_code absent; layout->name == "diffusers" && fs::exists(fs::path(o.out) / "text_encoder", absent) && !fs::exists(fs::path(o.out) / "tokenizer", absent))
+    complain("warning: the folder has a text encoder and no tokenizer, which a pipeline needs; --vocab gives it CLIP's");
   return ok;
 }
 
@@ -89,12 +91,13 @@ void add_convert(CLI::App& app, Command& command) {
   sub->add_option("--layout", o->layout, "of the result: " + layout_names())->required()->type_name("LAYOUT");
   sub->add_option("--out", o->out, "a safetensors file; for diffusers a new folder")->required()->type_name("PATH");
   sub->add_option("--dtype", o->dtype, "number format of the weights; as they are unless given")->check(CLI::IsMember({"f32", "f16", "bf16"}))->type_name("f32|f16|bf16");
+  sub->add_option("--vocab", o->vocabulary, "for diffusers: CLIP's vocabulary, where the model is no folder that has it; a file or folder as `tadp tokenize` reads it")->type_name("FILE|DIR");
   sub->add_option("--prompt", o->prompt, "of a released checkpoint whose head does not tell")->check(CLI::IsMember({"caption", "averaged_eos"}))->type_name("caption|averaged_eos");
   sub->add_option("--latent-scale", o->latent_scale, "of a released checkpoint that does not tell: 1 or 0.18215")->check(CLI::PositiveNumber)->type_name("NUMBER");
   sub->add_flag("--ema", o->averaged, "take the averaged weights of the UNet where the file has them");
   sub->add_flag("--force", o->force, "replace the file --out");
   add_common(*sub, command.common);
-  sub->footer("The result appears whole or not at all.\n\n" + examples({"tadp convert v1-5-pruned.ckpt --layout diffusers --out sd15", "tadp convert sd15 --layout compvis --dtype f16 --out sd15.safetensors"}));
+  sub->footer("The result appears whole or not at all.\n\n" + examples({"tadp convert v1-5-pruned.ckpt --layout diffusers --vocab bpe_simple_vocab_16e6.txt.gz --out sd15", "tadp convert sd15 --layout compvis --dtype f16 --out sd15.safetensors"}));
   sub->callback([&command, o] { command.run = [&command, o] { return run(*o, command.common); }; });
 }
 

@@ -87,7 +87,7 @@ void add_tokenize(CLI::App& app, Command& command) {
   auto const o = std::make_shared<TokenizeOptions>();
   auto* const sub = app.add_subcommand("tokenize", "print the token ids of lines of text");
   sub->description("print the token ids of lines of text: reads standard input and prints 77 ids a line, as CLIP's text encoder of Stable Diffusion 1 reads them");
-  sub->add_option("--vocab", o->vocabulary, "bpe_simple_vocab_16e6.txt.gz (packed or not), merges.txt, vocab.json, or a folder that holds the latter two")->required()->type_name("FILE");
+  sub->add_option("--vocab", o->vocabulary, "bpe_simple_vocab_16e6.txt.gz (packed or not), merges.txt, vocab.json, tokenizer.json, or a folder that holds one of the latter two")->required()->type_name("FILE");
   sub->add_option("--merges", o->merges, "merges.txt of a vocab.json; without it, the one beside it")->type_name("FILE");
   sub->add_option("--added", o->added, "a text that is one token, and its id, which follows those of the vocabulary")->type_name("TOKEN=ID");
   add_common(*sub, command.common);

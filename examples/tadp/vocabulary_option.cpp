@@ -13,7 +13,7 @@ namespace program {
 namespace {
 
 constexpr char const* variable = "TADP_VOCAB";
-constexpr char const* forms = "bpe_simple_vocab_16e6.txt.gz, vocab.json beside merges.txt, or a folder with these two";
+constexpr char const* forms = "bpe_simple_vocab_16e6.txt.gz, vocab.json beside merges.txt, tokenizer.json, or a folder with one of these";
 
 struct Found {
   fs::path file{};       ///< empty: none
@@ -25,11 +25,13 @@ Found beside(fs::path const& model) {
   std::error_code absent;
   fs::path const folder = fs::is_directory(model, absent) ? model : model.parent_path();
   Found found;
-  for (char const* const name : {"tokenizer/vocab.json", "vocab.json", "bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt"}) {
-    fs::path const file = folder / name;
-    bool const whole = file.filename() != "vocab.json" || fs::is_regular_file(file.parent_path() / "merges.txt", absent);
-    if (fs::is_regular_file(file, absent) && whole) return {file, {}};
-    found.looked += (found.looked.empty() ? "" : ", ") + file.string();
+  for (fs::path const& place : {folder / "tokenizer", folder}) {
+    if (auto const paths = tadp::find_bpe_paths(place); !paths.vocabulary.empty()) return {paths.vocabulary, {}};
+    found.looked += (found.looked.empty() ? "" : ", ") + (place / "vocab.json").string() + ", " + (place / "tokenizer.json").string();
+  }
+  for (char const* const name : {"bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt"}) {
+    if (fs::is_regular_file(folder / name, absent)) return {folder / name, {}};
+    found.looked += ", " + (folder / name).string();
   }
   return found;
 }

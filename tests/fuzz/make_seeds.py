@@ -83,6 +83,8 @@ def torch_seeds():
     f("big_put", b"]r\xff\xff\xff\xff.")
     f("long_text", b"X\xff\xff\xff\xffabc.")
     f("nested", b"(" * 300 + b"l" * 300 + b".")
+    f("nested_class", b"\x80\x02}X\x01\0\0\0ac__builtin__\ngetattr\ncsomebody\nOuter\nX\x05\0\0\0Inner\x86R)\x81}bs.")
+    f("module_of_a_list", b"\x80\x02}X\x01\0\0\0a(X\x06\0\0\0module]NNtQ)\x81s.")
 
 
 def token_seeds():
@@ -131,6 +133,11 @@ def vocabulary_seeds():
     f("gap", both({n: i + (i > 500) for n, i in vocab.items()}))
     f("text_id", both({**vocab, "a": "64"}))
     f("small_json", count + b'{"a":0,"b":-1}\0' + listed.encode())
+    saved = lambda merges, **more: count + json.dumps({"version": "1.0", "added_tokens": [{"id": 0}], "model": {"type": "BPE", "vocab": vocab, "merges": merges, **more}}, ensure_ascii=False).encode()
+    f("tokenizer_json", saved([m.split() for m in merges]))
+    f("tokenizer_json_older", saved(merges))
+    f("tokenizer_json_wrong", saved(["a", ["b", 1], {}], type="Unigram"))
+    f("tokenizer_json_small", count + b'{"model":{"vocab":{"a":0},"merges":[["a","b"],"c d"]}}')
     t = lambda name, content: add("tokenizer", name, content)
     t("road", "the road at <night>, a sks car")
     t("special", "a <|endoftext|> b <|startoftext|>")

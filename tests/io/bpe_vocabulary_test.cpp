@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scratch.hpp"
-#include "tadp/io/bpe_vocabulary.hpp"
+#include "tadp/io/bpe_write.hpp"
 
 #include <doctest/doctest.h>
 
@@ -31,6 +31,12 @@ nlohmann::ordered_json vocab_of(Merges merges) {
   nlohmann::ordered_json json;
   for (auto const& [name, id] : detail::names_of(lines, "test")) json[name] = id;
   return json;
+}
+
+/// The tokenizer.json that transformers saves of them.
+nlohmann::ordered_json saved_tokenizer() {
+  std::ifstream in(std::filesystem::path(__FILE__).parent_path() / "tokenizer_fixture.json");
+  return nlohmann::ordered_json::parse(in);
 }
 
 std::string gzip(std::string_view text) {
@@ -118,6 +124,74 @@ TEST_CASE("vocab.json numbers tokens as it likes") {
   CHECK(read.inner['a'] == 515);
   CHECK(read.merges[0].second == 515);
   CHECK(read.merges[0].result == 516);
+}
+
+TEST_CASE("a tokenizer.json of transformers holds both") {
+  scratch::Folder const folder;
+  write(folder / "list", merge_text(three));
+  auto const plain = read_bpe_vocabulary(folder / "list", {}, size);
+  auto json = saved_tokenizer();
+  write(folder / "tokenizer.json", json.dump(2));
+  CHECK(same(read_bpe_vocabulary(folder / "tokenizer.json", {}, size), plain));
+  CHECK(same(read_bpe_vocabulary(folder / "", {}, size), plain));
+  CHECK(find_bpe_paths(folder / "").vocabulary == folder / "tokenizer.json");
+  REQUIRE(json["model"]["merges"][1].is_array());
+  json["model"]["merges"] = three;  // as transformers 4 writes them
+  write(folder / "older", gzip(json.dump()));
+  CHECK(same(read_bpe_vocabulary(folder / "older", {}, size), plain));
+  check(error_of([&] { read_bpe_vocabulary(folder / "older", folder / "list", size); }), Errc::argument, "merges itself");
+  // The pair comes first where a folder has all of them.
+  write(folder / "merges.txt", merge_text(three));
+  CHECK(find_bpe_paths(folder / "").merges.empty());
+  write(folder / "vocab.json", vocab_of(three).dump());
+  CHECK(find_bpe_paths(folder / "").merges == folder / "merges.txt");
+}
+
+TEST_CASE("damaged tokenizer.json is refused with the place") {
+  auto const with = [](auto const& change) {
+    auto json = saved_tokenizer();
+    change(json["model"]);
+    return fault(json.dump());
+  };
+  CHECK(!with([](auto&) {}));
+  check(with([](auto& m) { m["type"] = "WordPiece"; }), Errc::unsupported, "byte pairs");
+  check(with([](auto& m) { m.erase("vocab"); }), Errc::format, "model.vocab");
+  check(with([](auto& m) { m.erase("merges"); }), Errc::format, "too short");
+  check(with([](auto& m) { m["vocab"] = {1}; }), Errc::format, "not a vocabulary");
+  check(with([](auto& m) { m["vocab"]["a"] = "64"; }), Errc::format, "key: a");
+  check(with([](auto& m) { m["vocab"]["a"] = {64}; }), Errc::format, "key: a");
+  check(with([](auto& m) { m["vocab"].erase("a"); }), Errc::format, "id 64");
+  check(with([](auto& m) { m["vocab"]["zz"] = 517; }), Errc::format, "more tokens");
+  check(with([](auto& m) { m["merges"] = {{"c a", "x"}}; }), Errc::format, "merge 1");
+  check(with([](auto& m) { m["merges"][1] = {"ca"}; }), Errc::format, "merge 2");
+  check(with([](auto& m) { m["merges"][1] = {"ca", "t</w>", "x"}; }), Errc::format, "merge 2");
+  check(with([](auto& m) { m["merges"][1] = {"ca", ""}; }), Errc::format, "merge 2");
+  check(with([](auto& m) { m["merges"][1] = {"ca", 1}; }), Errc::format, "merge 2");
+  check(with([](auto& m) { m["merges"][1] = {"ca", {"x"}}; }), Errc::format, "merge 2");
+  check(with([](auto& m) { m["merges"][1] = "cat"; }), Errc::format, "merge 2");
+  check(with([](auto& m) { m["merges"][1] = nullptr; }), Errc::format, "merge 2");
+  check(with([](auto& m) { m["merges"] = {{"a", 1}}; }), Errc::format, "merge 1");
+  check(with([](auto& m) { m["merges"] = "c a"; }), Errc::format, "too short");
+  check(with([](auto& m) { m["merges"][1] = m["merges"][0]; }), Errc::key, "merge 2");
+  check(with([](auto& m) { m["merges"][2] = {"zz", "a"}; }), Errc::key, "merge 3");
+  check(with([](auto& m) { m["merges"].push_back({"a", "b"}); }), Errc::limit, "more merges");
+  std::string const good = saved_tokenizer().dump();
+  CHECK(fault(good.substr(0, good.size() - 1)));
+  for (std::size_t cut = 0; cut < good.size(); cut += 97) CHECK(fault(good.substr(0, cut)));
+  auto nested = std::string(100'000, '[');
+  check(fault("{\"model\":{\"x\":" + nested), Errc::limit, "nests too deep");
+  CHECK(fault("{\"x\":" + nested));
+}
+
+TEST_CASE("a vocabulary is written as the files of transformers") {
+  scratch::Folder const folder;
+  write(folder / "list", merge_text(three));
+  auto const plain = read_bpe_vocabulary(folder / "list", {}, size);
+  write(folder / "vocab.json", vocab_json(plain));
+  CHECK(nlohmann::json::parse(vocab_json(plain)) == nlohmann::json(saved_tokenizer()["model"]["vocab"]));
+  CHECK(merges_txt(plain) == merge_text(three));
+  write(folder / "merges.txt", merges_txt(plain));
+  CHECK(same(read_bpe_vocabulary(folder / "", {}, size), plain));
 }
 
 TEST_CASE("damaged lists of merges are refused with the line") {
@@ -235,6 +309,12 @@ TEST_CASE("the real vocabulary, in each of its forms") {
   CHECK(same(packed, read_bpe_vocabulary(folder / "vocab.json", folder / "merges.txt")));
   CHECK(same(packed, read_bpe_vocabulary(folder)));
   CHECK(same(packed, read_bpe_vocabulary(folder / "merges.txt")));
+  auto const text = [](std::filesystem::path const& path) {
+    auto const bytes = read_file(path, std::size_t{1} << 24);
+    return std::string(reinterpret_cast<char const*>(bytes.data()), bytes.size());
+  };
+  CHECK(nlohmann::json::parse(vocab_json(packed)) == nlohmann::json::parse(text(folder / "vocab.json")));
+  CHECK(merges_txt(packed) == text(folder / "merges.txt"));
   CHECK(error_of([&] { read_bpe_vocabulary(folder, {}, 49407); })->code() == Errc::format);
   CHECK(error_of([&] { read_bpe_vocabulary(folder / "merges.txt", {}, 49409); })->code() == Errc::format);
 }

@@ -62,7 +62,7 @@ TEST_CASE("what PyTorch wrote is read to the last bit") {
     auto const same = [](float a, float b) { return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b); };
     CHECK(std::equal(values.begin(), values.end(), expected.begin(), same));
   }
-  CHECK(open.size() == 19);
+  CHECK(open.size() == 21);
   for (auto const& [file, checkpoint] : open)
     CHECK((checkpoint.container() == Container::torch_zip) == (file.find(".zip.") != std::string::npos));
 }
@@ -87,6 +87,22 @@ TEST_CASE("what stands beside the tensors is kept as text") {
     for (auto const* what : {"argparse.Namespace", "somebody.callbacks.Checkpointer", "functools.partial", "contains itself"})
       CHECK(contains(skipped, what));
   }
+}
+
+TEST_CASE("harmless values beside the weights are passed over, each by its name") {
+  for (auto const* form : {"zip", "legacy"}) {
+    auto const checkpoint = open_checkpoint(fixtures() / ("beside."s + form + ".ckpt"));
+    CHECK(checkpoint.wrapper() == "state_dict");
+    CHECK(checkpoint.entries().size() == 4);
+    std::vector<std::string> const skipped(checkpoint.skipped().begin(), checkpoint.skipped().end());
+    CHECK(skipped == std::vector<std::string>{"a tensor that repeats its numbers too often, to 25000000", "code.models.Config", "http.HTTPStatus", "os.terminal_size", "signal.Signals",
+                                              "somebody.trainer.Outer.Inner", "somebody.trainer.Outer.Middle.Last", "torch.bits8", "torch.complex32"});
+  }
+}
+
+TEST_CASE("tensors that wait for their sign are refused") {
+  for (auto const* file : {"negated.zip.pth", "negated.legacy.pth", "conjugated.zip.pth", "conjugated.legacy.pth"})
+    CHECK(contains(failure(Errc::unsupported, [&] { open_checkpoint(fixtures() / file); }), "resolve_neg().resolve_conj()"));
 }
 
 TEST_CASE("formats that are no weights are not converted") {

@@ -303,7 +303,7 @@ TEST_CASE("converting keeps every number, and writes whole or not at all") {
   auto const part = td::convert_model(model, *td::find_layout("clip"), folder / "clip.safetensors");
   CHECK(part.tensors == 1);
   CHECK(part.left_out.size() == names.size() - 1);
-  td::convert_model(model, *td::find_layout("compvis"), folder / "half.safetensors", {.dtype = td::Dtype::F16, .metadata = {}, .progress = {}});
+  td::convert_model(model, *td::find_layout("compvis"), folder / "half.safetensors", {.dtype = td::Dtype::F16, .metadata = {}, .vocabulary = {}, .progress = {}});
   CHECK(td::open_model(folder / "half.safetensors").entries()[0].dtype == td::Dtype::F16);
 
   auto const before = folder.entries();
@@ -312,8 +312,8 @@ TEST_CASE("converting keeps every number, and writes whole or not at all") {
   auto const stop = [](std::uint64_t done, std::uint64_t) {
     if (done > 100) throw td::Error(td::Errc::cancelled, "stop");
   };
-  CHECK(scratch::error_of([&] { td::convert_model(model, *td::find_layout("compvis"), folder / "stopped.safetensors", {.dtype = {}, .metadata = {}, .progress = stop}); })->code() == td::Errc::cancelled);
-  CHECK(scratch::error_of([&] { td::convert_model(model, *td::find_layout("compvis"), folder / "x.safetensors", {.dtype = td::Dtype::I8, .metadata = {}, .progress = {}}); })->code() == td::Errc::unsupported);
+  CHECK(scratch::error_of([&] { td::convert_model(model, *td::find_layout("compvis"), folder / "stopped.safetensors", {.dtype = {}, .metadata = {}, .vocabulary = {}, .progress = stop}); })->code() == td::Errc::cancelled);
+  CHECK(scratch::error_of([&] { td::convert_model(model, *td::find_layout("compvis"), folder / "x.safetensors", {.dtype = td::Dtype::I8, .metadata = {}, .vocabulary = {}, .progress = {}}); })->code() == td::Errc::unsupported);
   CHECK(folder.entries() == before);
 }
 

@@ -9,10 +9,13 @@ import argparse
 import collections
 import datetime
 import functools
+import http
+import os
 import pathlib
+import re
+import signal
 import sys
 import types
-import re
 import zipfile
 
 import numpy
@@ -90,6 +93,34 @@ def lightning():
     return value, tensors
 
 
+def made_class(module, *names):
+    """An empty class of a module that there is not, the later names within the earlier ones."""
+    modules = module.split(".")
+    for i in range(len(modules)):
+        sys.modules.setdefault(".".join(modules[:i + 1]), types.ModuleType(".".join(modules[:i + 1])))
+    home = sys.modules[module]
+    for i, name in enumerate(names):
+        if not hasattr(home, name):
+            setattr(home, name, type(name, (), {"__module__": module, "__qualname__": ".".join(names[:i + 1])}))
+        home = getattr(home, name)
+    return home
+
+
+def beside():
+    """Tensors and harmless values beside the weights, as trainers keep them."""
+    state = {"a.weight": torch.arange(6.0).reshape(2, 3), "scale": torch.tensor([3.0])}
+    deep = []
+    for _ in range(100):
+        deep = [deep]
+    config = made_class("code.models", "Config")()
+    config.width = 8
+    value = {"state_dict": state, "best_acc1": torch.tensor(61.5), "scale": torch.tensor(2.0), "nested": made_class("somebody.trainer", "Outer", "Inner")(),
+             "deeper": made_class("somebody.trainer", "Outer", "Middle", "Last")(), "signal": signal.SIGINT, "status": http.HTTPStatus.OK, "terminal": os.terminal_size((80, 24)),
+             "config": config, "half": torch.ones(2, dtype=torch.float32).to(torch.complex32), "bits": torch.zeros(4, dtype=torch.uint8).view(torch.bits8), "deep": deep,
+             "repeated": torch.ones(1).expand(5000, 5000)}
+    return value, {"a.weight": state["a.weight"], "state_dict.scale": state["scale"], "scale": value["scale"], "best_acc1": value["best_acc1"]}
+
+
 class Net(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -118,6 +149,11 @@ def main():
         save(f"layouts.{form}.pth", {"model": collections.OrderedDict(layouts()), **metadata()}, layouts(), **options)
         value, tensors = lightning()
         save(f"lightning.{form}.ckpt", value, tensors, **options)
+        value, tensors = beside()
+        save(f"beside.{form}.ckpt", value, tensors, **options)
+        pair = torch.tensor([1 + 2j, 3 + 4j])
+        save(f"negated.{form}.pth", {"a": pair.conj().imag}, {}, **options)
+        save(f"conjugated.{form}.pth", {"a": pair.conj()}, {}, **options)
         net = Net()
         save(f"module.{form}.pt", net, net.state_dict(), **options)
         if form == "legacy":

@@ -7,13 +7,16 @@ makes Stable Diffusion 1.5 (in half precision; 2.2 GB a file) or its small liken
 mmsegmentation's head. What the program converts to CompVis has to be the model again after diffusers' own conversion.
 Prints seconds and peak memory of each pass, from the start of the program to its end. Exits with 1 on any difference.
 
-  whole_models.py PROGRAM [--size tiny|sd15] [--picture 64x64] [--only diffusers.ckpt] [--folder FOLDER]
+With --vocab, what the program converts to diffusers has to be a tokenizer that transformers pads with, in the program's ids.
+
+  whole_models.py PROGRAM [--size tiny|sd15] [--picture 64x64] [--only diffusers.ckpt] [--folder FOLDER] [--vocab VOCAB.gz]
 """
 
 import argparse
 import hashlib
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +25,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from diffusers.loaders import single_file_utils as judge
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 UNET, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer."
 CERTIFICATE = pathlib.Path(__file__).resolve().parents[2] / "scripts/make_certificate.py"
@@ -107,6 +110,29 @@ def judge_conversion(folder, compvis):
         check(same, f"{name}: diffusers' own conversion of the CompVis file is the folder, {len(wanted)} tensors")
 
 
+def judge_tokenizer(program, vocabulary, compvis):
+    """The tokenizer of a folder made from a single file, and of one that transformers saved anew, is CLIP's."""
+    text = "a photo of a cat, \u00e9t\u00e9 2024!"
+    tokens = lambda path: [int(i) for i in subprocess.run([program, "tokenize", "--vocab", path], input=text + "\n", capture_output=True, text=True).stdout.split()]
+    wanted = tokens(vocabulary)
+    check(len(wanted) == 77, "the program's own ids of a text")
+    converted, saved_anew, again = (compvis.parent / name for name in ("with_tokenizer", "saved_anew", "again"))
+    error, _, _ = run(program, "convert", compvis, "--layout", "diffusers", "--vocab", vocabulary, "--out", converted)
+    check(error is None, "converted to diffusers with a tokenizer" + (f": {error}" if error else ""))
+    if error:
+        return
+    padded = lambda tokenizer: tokenizer(text, padding="max_length", truncation=True)["input_ids"]
+    check(padded(CLIPTokenizer.from_pretrained(converted / "tokenizer")) == wanted, "transformers pads with it as pipelines do")
+    CLIPTokenizer.from_pretrained(converted / "tokenizer").save_pretrained(saved_anew)
+    check(tokens(saved_anew) == wanted, "the program reads what transformers saves: " + ", ".join(sorted(f.name for f in saved_anew.iterdir())))
+    shutil.rmtree(converted / "tokenizer")
+    saved_anew.rename(converted / "tokenizer")
+    error, _, _ = run(program, "convert", converted, "--layout", "diffusers", "--out", again)
+    check(error is None and padded(CLIPTokenizer.from_pretrained(again / "tokenizer")) == wanted, "and takes it along to another folder" + (f": {error}" if error else ""))
+    for folder in (converted, again):
+        shutil.rmtree(folder)
+
+
 def files(folder, make_all, head):
     """Each whole model in turn: its path and what saves it."""
     unet, vae, text = saved(folder, "unet"), saved(folder, "vae"), saved(folder, "text_encoder")
@@ -170,6 +196,7 @@ def main():
     parser.add_argument("--picture", default="64x64", help="height x width of the pass, multiples of 64")
     parser.add_argument("--only", help="the file to read, by its name; all of them when left out")
     parser.add_argument("--folder", help="where the files are made in turn, each removed after its check; sd15 needs 7 GB there")
+    parser.add_argument("--vocab", type=pathlib.Path, help="CLIP's bpe_simple_vocab_16e6.txt.gz, for the tokenizer")
     options = parser.parse_args()
     torch.manual_seed(5)
     with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
@@ -180,6 +207,8 @@ def main():
             sys.exit(error)
         print(f"     converted to CompVis in {seconds:.1f} s, peak {peak:.0f} MiB", flush=True)
         judge_conversion(folder, load_file(folder.parent / "compvis.safetensors"))
+        if options.vocab:
+            judge_tokenizer(options.program.resolve(), options.vocab, folder.parent / "compvis.safetensors")
         picture = CERTIFICATE.parents[1] / "docs/images/street-samples.png"
         digest, read = None, 0
         for path, save in files(folder, options.size == "tiny", head):

@@ -105,6 +105,54 @@ TEST_CASE("a model goes through every layout and comes back to the last bit") {
   CHECK(unknown.says("compvis"));
 }
 
+TEST_CASE("a diffusers folder has the tokenizer that is named, or is said to lack one") {
+  if (skipped()) return;
+  scratch::Folder const folder;
+  test_models::write_tiny(folder / "tiny.safetensors");
+  auto const convert = [&](std::string const& from, std::string const& to, std::string const& more) { return run(folder, "convert " + quoted(folder / from) + " --layout diffusers --out " + quoted(folder / to) + more); };
+  auto const without = convert("tiny.safetensors", "without", "");
+  CHECK(without.status == 0);
+  CHECK(without.says("--vocab"));
+  CHECK_FALSE(std::filesystem::exists(folder / "without" / "tokenizer"));
+  auto const shared = scratch::shared_folder();
+  if (!shared) {
+    MESSAGE("skipped: CLIP's vocabulary is not at hand");
+    return;
+  }
+  auto const clip = *shared / "data/tokenizer";
+  auto const vocabulary = " --vocab " + quoted(clip / "bpe_simple_vocab_16e6.txt.gz");
+  auto const with = convert("tiny.safetensors", "with", vocabulary);
+  CHECK(with.status == 0);
+  CHECK(with.err.empty());
+  auto const parsed = [](std::filesystem::path const& path) { return nlohmann::json::parse(run_program::text_of(path)); };
+  auto const tokenizer = folder / "with" / "tokenizer";
+  CHECK(parsed(tokenizer / "vocab.json") == parsed(clip / "vocab.json"));
+  CHECK(run_program::text_of(tokenizer / "merges.txt") == run_program::text_of(clip / "merges.txt"));
+  auto const config = parsed(tokenizer / "tokenizer_config.json");
+  CHECK(config["model_max_length"] == parsed(folder / "with" / "text_encoder" / "config.json")["max_position_embeddings"]);
+  CHECK(config["tokenizer_class"] == "CLIPTokenizer");
+  CHECK(config["pad_token"] == "<|endoftext|>");
+  CHECK(parsed(folder / "with" / "model_index.json")["tokenizer"][1] == "CLIPTokenizer");
+  // The folder's own goes along, and a tokenizer.json alone becomes the pair.
+  CHECK(convert("with", "again", "").status == 0);
+  for (auto const* name : {"vocab.json", "merges.txt", "tokenizer_config.json"})
+    CHECK(run_program::text_of(folder / "again" / "tokenizer" / name) == run_program::text_of(tokenizer / name));
+  nlohmann::json merges = nlohmann::json::array();
+  std::istringstream lines(run_program::text_of(clip / "merges.txt"));
+  std::string line;
+  for (std::getline(lines, line); std::getline(lines, line);) merges.push_back({line.substr(0, line.find(' ')), line.substr(line.find(' ') + 1)});
+  write_text(tokenizer / "tokenizer.json", nlohmann::json{{"version", "1.0"}, {"model", {{"type", "BPE"}, {"vocab", parsed(clip / "vocab.json")}, {"merges", merges}}}}.dump());
+  std::filesystem::remove(tokenizer / "vocab.json");
+  CHECK(convert("with", "newer", "").status == 0);
+  CHECK(parsed(folder / "newer" / "tokenizer" / "vocab.json") == parsed(clip / "vocab.json"));
+  CHECK(std::filesystem::exists(folder / "newer" / "tokenizer" / "tokenizer.json"));
+  CHECK(convert("tiny.safetensors", "wrong", " --vocab " + quoted(folder / "tiny.safetensors")).status == 3);
+  CHECK_FALSE(std::filesystem::exists(folder / "wrong"));
+  auto const elsewhere = run(folder, "convert " + quoted(folder / "tiny.safetensors") + " --layout compvis --out " + quoted(folder / "x.safetensors") + vocabulary);
+  CHECK(elsewhere.status == 2);
+  CHECK(elsewhere.says("no place for a vocabulary"));
+}
+
 TEST_CASE("lines of text become CLIP's ids") {
   if (skipped()) return;
   auto const shared = scratch::shared_folder();

@@ -1,15 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two texts that a vocabulary of byte pairs is kept in: a list of merges, and vocab.json.
+// The two texts that a vocabulary of byte pairs is kept in: a list of merges, and vocab.json; and where they lie.
 // Each becomes a plain list here; what they mean together is bpe_vocabulary.hpp's.
 #pragma once
 
 #include "tadp/io/safetensors_json.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <unordered_map>
 
 namespace tadp {
+
+/// The files of one vocabulary; `merges` is empty where `vocabulary` holds them too.
+struct BpePaths {
+  std::filesystem::path vocabulary{}, merges{};
+};
+
+/// What a folder has of a vocabulary: vocab.json with merges.txt, else tokenizer.json; empty paths where it has neither.
+inline BpePaths find_bpe_paths(std::filesystem::path const& folder) {
+  std::error_code absent;
+  auto const has = [&](char const* name) { return std::filesystem::is_regular_file(folder / name, absent); };
+  if (has("vocab.json") && has("merges.txt")) return {folder / "vocab.json", folder / "merges.txt"};
+  if (has("tokenizer.json")) return {folder / "tokenizer.json", {}};
+  return {};
+}
 
 namespace detail {
 
@@ -81,11 +96,12 @@ class BpeSax final : public JsonSax {
     return true;
   }
 
- private:
   bool scalar(std::string found) override {
     if (!inside_) refuse(Errc::format, "this is not a vocabulary", "an object of tokens and ids", std::move(found));
     refuse(Errc::format, "a token of a vocabulary has no proper id", "a whole number from 0 to " + std::to_string(taken_.size() - 1), std::move(found));
   }
+
+ private:
   [[noreturn]] void refuse(Errc code, std::string_view message, std::string expected, std::string found) const {
     throw Error(code, std::string(message), {.file = file_, .key = printable(key_), .expected = std::move(expected), .found = std::move(found)});
   }

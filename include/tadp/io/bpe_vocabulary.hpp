@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CLIP's vocabulary of byte pairs from the files that people hold: bpe_simple_vocab_16e6.txt.gz, the same unpacked, or
-// vocab.json with merges.txt. Which it is is told by content; every one of them may be packed with gzip.
+// CLIP's vocabulary of byte pairs from the files that people hold: bpe_simple_vocab_16e6.txt.gz, the same unpacked,
+// vocab.json with merges.txt, or tokenizer.json. Which it is is told by content; every one of them may be packed with gzip.
 #pragma once
 
 #include "tadp/core/config.hpp"
@@ -9,6 +9,7 @@
 #include "tadp/io/file.hpp"
 #include "tadp/io/gunzip.hpp"
 #include "tadp/io/sniff.hpp"
+#include "tadp/io/tokenizer_json.hpp"
 
 #include <filesystem>
 
@@ -85,7 +86,7 @@ inline bool is_json(std::string_view text) {
   auto const kind = sniff_content(std::as_bytes(std::span(text.data(), text.size())));
   std::string const found = text.empty() ? "an empty file" : kind ? std::string(kind->what) + ": " + std::string(kind->advice) : printable(text.substr(0, 40));
   throw Error(Errc::format, "this is no vocabulary of byte pairs",
-              {.file = file, .expected = "vocab.json, or a list of merges that begins with its version (bpe_simple_vocab_16e6.txt.gz, merges.txt)", .found = found});
+              {.file = file, .expected = "vocab.json, tokenizer.json, or a list of merges that begins with its version (bpe_simple_vocab_16e6.txt.gz, merges.txt)", .found = found});
 }
 
 /// The names that CLIP gives ids to from a list of merges alone: bytes, bytes at the end of words, merges, begin, end.
@@ -105,10 +106,11 @@ inline BpeNames names_of(std::vector<BpeLine> const& lines, std::string const& f
   return names;
 }
 
-/// Puts names and merges together; `names_file` and `merges_file` are for messages.
+/// Puts names and merges together; the files are for messages, in which merge 0 is called `merge` and the number `first`.
 class BpeBuilder {
  public:
-  BpeBuilder(BpeNames const& names, std::string const& names_file, std::string const& merges_file) : names_(names), names_file_(names_file), merges_file_(merges_file) {}
+  BpeBuilder(BpeNames const& names, std::string const& names_file, std::string const& merges_file, std::string_view merge = "line", std::size_t first = 2)
+      : names_(names), names_file_(names_file), merges_file_(merges_file), merge_(merge), first_(first) {}
 
   BpeVocabulary build(std::vector<BpeLine> const& lines) {
     out_.begin = id_of(begin_name);
@@ -161,11 +163,13 @@ class BpeBuilder {
       out_.merges.push_back(merge);
     }
   }
-  static std::string line_text(std::size_t merge) { return "line " + std::to_string(merge + 2); }
+  std::string line_text(std::size_t merge) const { return std::string(merge_) + " " + std::to_string(merge + first_); }
 
   BpeNames const& names_;
   std::string const& names_file_;
   std::string const& merges_file_;
+  std::string_view merge_;
+  std::size_t first_;
   BpeVocabulary out_{};
 };
 
@@ -175,10 +179,27 @@ inline void require_merge_count(std::size_t found, std::size_t expected, std::st
                 {.file = file, .expected = std::to_string(expected) + " merges", .found = std::to_string(found)});
 }
 
+/// vocab.json with its list of merges.
+inline BpeVocabulary read_vocab_json(std::string const& text, std::filesystem::path const& path, std::filesystem::path const& merges, std::size_t count) {
+  std::error_code ignored;
+  std::string const file = path.string();
+  auto const beside = merges.empty() ? path.parent_path() / "merges.txt" : merges;
+  if (merges.empty() && !std::filesystem::exists(beside, ignored))
+    throw Error(Errc::argument, "vocab.json needs its list of merges", {.file = file, .expected = "merges.txt, named or beside it", .found = "nothing"});
+  auto const names = read_bpe_names(text, count, file);
+  std::string const merges_file = beside.string();
+  std::string const merges_text = read_bpe_text(beside);
+  if (is_json(merges_text) || merges_text.empty()) refuse_bpe_text(merges_text, merges_file);
+  auto const lines = read_merge_lines(merges_text, std::nullopt, count - bpe_fixed, merges_file);
+  require_merge_count(lines.size(), count - bpe_fixed, merges_file);
+  return BpeBuilder(names, file, merges_file).build(lines);
+}
+
 }  // namespace detail
 
-/// Reads a vocabulary of `size` tokens. `vocabulary`: a list of merges (its first `size` - 514 count, as in CLIP), or
-/// vocab.json with `merges`, which is looked for as merges.txt beside it unless named; or a folder with these two.
+/// Reads a vocabulary of `size` tokens. `vocabulary`: a list of merges (its first `size` - 514 count, as in CLIP),
+/// tokenizer.json, or vocab.json with `merges`, which is looked for as merges.txt beside it unless named; or a folder with
+/// these two or with tokenizer.json.
 /// Error(format, key, limit, io) with file, line or token; Error(argument) where the files do not go together.
 inline BpeVocabulary read_bpe_vocabulary(std::filesystem::path const& vocabulary, std::filesystem::path const& merges = {}, int size = clip_vit_l14.vocabulary) {
   using namespace detail;
@@ -186,25 +207,23 @@ inline BpeVocabulary read_bpe_vocabulary(std::filesystem::path const& vocabulary
     throw Error(Errc::argument, "a vocabulary of byte pairs cannot have this size",
                 {.expected = std::to_string(bpe_fixed) + " to " + std::to_string(bpe_max_tokens), .found = std::to_string(size)});
   std::error_code ignored;
-  if (std::filesystem::is_directory(vocabulary, ignored)) return read_bpe_vocabulary(vocabulary / "vocab.json", merges, size);
+  if (std::filesystem::is_directory(vocabulary, ignored)) {
+    auto const found = find_bpe_paths(vocabulary).vocabulary;
+    return read_bpe_vocabulary(found.empty() || !merges.empty() ? vocabulary / "vocab.json" : found, merges, size);
+  }
   auto const count = static_cast<std::size_t>(size);
   std::string const file = vocabulary.string();
   std::string const text = read_bpe_text(vocabulary);
-  if (is_json(text)) {
-    auto const beside = merges.empty() ? vocabulary.parent_path() / "merges.txt" : merges;
-    if (merges.empty() && !std::filesystem::exists(beside, ignored))
-      throw Error(Errc::argument, "vocab.json needs its list of merges", {.file = file, .expected = "merges.txt, named or beside it", .found = "nothing"});
-    auto const names = read_bpe_names(text, count, file);
-    std::string const merges_file = beside.string();
-    std::string const merges_text = read_bpe_text(beside);
-    if (is_json(merges_text) || merges_text.empty()) refuse_bpe_text(merges_text, merges_file);
-    auto const lines = read_merge_lines(merges_text, std::nullopt, count - bpe_fixed, merges_file);
-    require_merge_count(lines.size(), count - bpe_fixed, merges_file);
-    return BpeBuilder(names, file, merges_file).build(lines);
-  }
-  if (!is_merge_list(text)) refuse_bpe_text(text, file);
+  bool const both = is_json(text) && is_tokenizer_json(text);
+  if (is_json(text) && !both) return read_vocab_json(text, vocabulary, merges, count);
+  if (!both && !is_merge_list(text)) refuse_bpe_text(text, file);
   if (!merges.empty())
-    throw Error(Errc::argument, "this vocabulary is a list of merges itself and takes no other", {.file = file, .expected = "vocab.json, or no merges", .found = merges.string()});
+    throw Error(Errc::argument, "this vocabulary has its merges itself and takes no others", {.file = file, .expected = "vocab.json, or no merges", .found = merges.string()});
+  if (both) {
+    auto const read = read_tokenizer_json(text, count, count - bpe_fixed, file);
+    require_merge_count(read.lines.size(), count - bpe_fixed, file);
+    return BpeBuilder(read.names, file, file, "merge", 1).build(read.lines);
+  }
   auto const lines = read_merge_lines(text, count - bpe_fixed, count - bpe_fixed, file);
   require_merge_count(lines.size(), count - bpe_fixed, file);
   return BpeBuilder(names_of(lines, file), file, file).build(lines);

@@ -3,6 +3,7 @@
 // Numbers are copied as they are stored unless another format is asked for.
 #pragma once
 
+#include "tadp/io/bpe_write.hpp"
 #include "tadp/io/diffusers_config.hpp"
 #include "tadp/io/model_configs.hpp"
 #include "tadp/io/safetensors_write.hpp"
@@ -14,6 +15,7 @@ namespace tadp {
 struct ConvertOptions {
   std::optional<Dtype> dtype{};  ///< of the weights; nothing: as they are. Integers keep theirs
   std::map<std::string, std::string> metadata{};  ///< more of it, such as to_metadata of a description
+  std::filesystem::path vocabulary{};  ///< for the tokenizer of diffusers, as read_bpe_vocabulary takes it; empty: the model's own
   std::function<void(std::uint64_t done, std::uint64_t all)> progress{};  ///< bytes read; may throw to stop
 };
 
@@ -175,7 +177,35 @@ inline nlohmann::ordered_json config_of(ModelSource const& model, ModelConfigs c
   return diffusers_text_config(*configs.text, rows);
 }
 
-inline void copy_small_file(fs::path const& from, fs::path const& to) { write_file_atomic(to, read_file(from, std::uint64_t{64} << 20)); }
+using TextFiles = std::map<std::string, std::string>;  ///< by name
+
+/// The files of tokenizer/: the model's own as they are where it has vocab.json and merges.txt, else made from the
+/// vocabulary. Empty where there is none.
+inline TextFiles tokenizer_files(ModelSource const& model, ModelConfigs const& configs, fs::path const& named) {
+  auto const text = configs.text.value_or(clip_vit_l14);
+  BpePaths const found = named.empty() ? model.vocabulary() : BpePaths{named, {}};
+  TextFiles files;
+  if (found.vocabulary.empty()) return files;
+  auto const copy = [&](fs::path const& from) {
+    auto const bytes = read_file(from, std::uint64_t{64} << 20);
+    files[from.filename().string()].assign(reinterpret_cast<char const*>(bytes.data()), bytes.size());
+  };
+  if (!found.merges.empty()) {
+    copy(found.vocabulary);
+    copy(found.merges);
+  } else {
+    // A text encoder of fewer tokens than byte pairs need reads no words: CLIP's vocabulary is what can be meant.
+    bool const words = text.vocabulary >= static_cast<int>(detail::bpe_fixed);
+    auto const vocabulary = read_bpe_vocabulary(found.vocabulary, {}, words ? text.vocabulary : clip_vit_l14.vocabulary);
+    files = {{"vocab.json", vocab_json(vocabulary)}, {"merges.txt", merges_txt(vocabulary)}};
+  }
+  // Tokens that were added to it are in one of these.
+  std::error_code absent;
+  for (char const* const name : {"tokenizer.json", "added_tokens.json"})
+    if (auto const path = found.vocabulary.parent_path() / name; named.empty() && fs::is_regular_file(path, absent)) copy(path);
+  files["tokenizer_config.json"] = tokenizer_config_json(text.length);
+  return files;
+}
 
 inline Converted write_diffusers(ModelSource const& model, std::span<Job const> jobs, fs::path const& out, ConvertOptions const& options, Progress& progress) {
   std::array<FolderPart, 4> parts = {{{"unet", "diffusion_pytorch_model.safetensors", "unet."},
@@ -192,6 +222,7 @@ inline Converted write_diffusers(ModelSource const& model, std::span<Job const> 
   auto const configs = configs_of(model);
   for (FolderPart const& part : parts)
     if (!part.jobs.empty() && !part.stored.empty()) config_of(model, configs, part.folder);  // known before anything is written
+  auto const tokenizer = tokenizer_files(model, configs, options.vocabulary);
   Converted done;
   AtomicFolder folder(out);
   for (FolderPart const& part : parts) {
@@ -204,14 +235,10 @@ inline Converted write_diffusers(ModelSource const& model, std::span<Job const> 
     done.tensors += part.jobs.size();
     if (!own) write_json(at / "config.json", config_of(model, configs, part.folder));
   }
-  bool const tokenizer = !model.vocabulary().empty();
-  if (tokenizer) {
-    auto const at = folder.part("tokenizer");
-    copy_small_file(model.vocabulary(), at / "vocab.json");
-    copy_small_file(model.merges(), at / "merges.txt");
-  }
+  if (!tokenizer.empty()) folder.part("tokenizer");
+  for (auto const& [name, text] : tokenizer) write_file_atomic(folder.path() / "tokenizer" / name, std::as_bytes(std::span(text)));
   write_json(folder.part("scheduler") / "scheduler_config.json", diffusers_scheduler_config());
-  write_json(folder.path() / "model_index.json", diffusers_index(!parts[0].jobs.empty(), !parts[1].jobs.empty(), !parts[2].jobs.empty(), tokenizer));
+  write_json(folder.path() / "model_index.json", diffusers_index(!parts[0].jobs.empty(), !parts[1].jobs.empty(), !parts[2].jobs.empty(), !tokenizer.empty()));
   folder.commit();
   for (auto& file : done.files) file = folder.target() / file;
   return done;
@@ -220,11 +247,14 @@ inline Converted write_diffusers(ModelSource const& model, std::span<Job const> 
 }  // namespace convert_detail
 
 /// Writes `model` in a layout: `diffusers` makes a folder that diffusers loads, every other a safetensors file of its names.
-/// Nothing appears at `out` before all of it is written. Error(argument) where the layout has no place for any tensor,
+/// Nothing appears at `out` before all of it is written. Error(argument) where the layout has no place for any tensor, or
+/// none for the vocabulary that is named, errors of read_bpe_vocabulary,
 /// Error(unsupported) where diffusers must be told a network that is not known, Error(key) where copies differ, Error(io).
 inline Converted convert_model(ModelSource const& model, Layout const& layout, std::filesystem::path const& out, ConvertOptions const& options = {}) {
   using namespace convert_detail;
   if (options.dtype && !converts_to_f32(*options.dtype)) detail::throw_no_float_format(*options.dtype);
+  if (!options.vocabulary.empty() && layout.name != "diffusers")
+    throw Error(Errc::argument, "the layout has no place for a vocabulary", {.file = options.vocabulary.string(), .expected = "the layout diffusers", .found = std::string(layout.name)});
   model.require_copies_agree();
   std::vector<std::string> names;
   for (TensorEntry const& entry : model.entries()) names.push_back(entry.name);

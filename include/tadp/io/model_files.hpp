@@ -3,6 +3,7 @@
 // Only the layout of folders is known here; what the files hold is told by their keys.
 #pragma once
 
+#include "tadp/io/bpe_files.hpp"
 #include "tadp/io/checkpoint.hpp"
 
 #include <algorithm>
@@ -15,8 +16,7 @@ namespace tadp {
 struct ModelFiles {
   std::vector<Checkpoint> checkpoints{};
   std::vector<std::size_t> parts{};    ///< how many of them make one list of names: several where PyTorch's files are sharded
-  std::filesystem::path vocabulary{};  ///< tokenizer/vocab.json, empty where there is none
-  std::filesystem::path merges{};      ///< tokenizer/merges.txt
+  BpePaths vocabulary{};               ///< in tokenizer/; empty where there is none
   bool folder = false;
 };
 
@@ -92,11 +92,8 @@ inline ModelFiles open_model_files(std::filesystem::path const& path, Checkpoint
   if (auto const weights = weights_in(path); files.checkpoints.empty() && !weights.empty()) open_weights(weights, limits, files);
   if (files.checkpoints.empty())
     throw Error(Errc::io, "the folder holds no weights", {.file = path.string(), .expected = "a diffusers folder: unet/diffusion_pytorch_model.safetensors, vae/, text_encoder/"});
-  for (auto const& tokenizer : {path / "tokenizer", path})
-    if (files.vocabulary.empty() && is_file(tokenizer / "vocab.json") && is_file(tokenizer / "merges.txt")) {
-      files.vocabulary = tokenizer / "vocab.json";
-      files.merges = tokenizer / "merges.txt";
-    }
+  files.vocabulary = find_bpe_paths(path / "tokenizer");
+  if (files.vocabulary.vocabulary.empty()) files.vocabulary = find_bpe_paths(path);
   return files;
 }
 

@@ -51,9 +51,8 @@ class ModelSource {
   std::span<IgnoredTensor const> ignored() const noexcept { return ignored_; }
   /// Whether any file has averaged weights of the UNet, used or not.
   bool has_averaged() const noexcept { return has_averaged_; }
-  /// tokenizer/vocab.json and merges.txt of a folder, or empty paths.
-  std::filesystem::path const& vocabulary() const noexcept { return files_.vocabulary; }
-  std::filesystem::path const& merges() const noexcept { return files_.merges; }
+  /// The vocabulary that a folder has, such as tokenizer/vocab.json and merges.txt, or empty paths.
+  BpePaths const& vocabulary() const noexcept { return files_.vocabulary; }
 
   /// Elements [first, first + count), row-major, as they are stored; errors of Checkpoint::read_bytes.
   void read_bytes(TensorEntry const& entry, std::uint64_t first, std::uint64_t count, std::byte* out) const {

@@ -159,7 +159,7 @@ class Unpickler : private PickleStack {
   void reduce() {
     auto const args = pop(), callee = pop();
     if (graph_.kind(args) != PickleKind::tuple) fail(Errc::format, "a call of the pickle has no tuple of arguments");
-    if (graph_.kind(callee) == PickleKind::object) return push(graph_.add_object(graph_.class_of(callee)));
+    if (graph_.kind(callee) == PickleKind::object) return push(graph_.add_object(callee));
     if (graph_.kind(callee) != PickleKind::name) fail(Errc::format, "the pickle calls what is no function");
     push(call_name(context_, callee, graph_.items(args)));
   }
@@ -167,8 +167,6 @@ class Unpickler : private PickleStack {
     if (keywords) pop();
     pop();
     auto const type = pop();
-    if (graph_.kind(type) != PickleKind::name && graph_.kind(type) != PickleKind::object)
-      fail(Errc::format, "the pickle makes an object of what is no class");
     if (graph_.kind(type) == PickleKind::name && graph_.text(type) == "collections OrderedDict")
       return push(graph_.add_container(PickleKind::dict, {}, true));
     push(graph_.add_object(type));

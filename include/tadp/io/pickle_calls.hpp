@@ -5,6 +5,7 @@
 
 #include "tadp/core/error.hpp"
 #include "tadp/io/pickle_graph.hpp"
+#include "tadp/io/pickle_names.hpp"
 #include "tadp/io/pickle_tensor.hpp"
 
 #include <algorithm>
@@ -67,19 +68,48 @@ inline PickleId call_device(PickleContext& at, PickleId, PickleArgs args) {
   return at.graph.add_owned(PickleKind::text, std::move(name));
 }
 
-/// storage, offset, size, stride, and what gradients need.
+/// getattr(Outer, 'Inner'), as protocols below 4 name a class within a class: the longer name. What an object has under a
+/// name is not known here.
+inline PickleId call_getattr(PickleContext& at, PickleId callee, PickleArgs args) {
+  auto& graph = at.graph;
+  require_count(at, args, 2);
+  bool const object = graph.kind(args[0]) == PickleKind::object;
+  if ((!object && graph.kind(args[0]) != PickleKind::name) || graph.kind(args[1]) != PickleKind::text) return graph.add_object(callee);
+  auto const [module, outer] = split_name(graph.text(object ? graph.class_of(args[0]) : args[0]));
+  auto const inner = std::string(outer) + "." + std::string(graph.text(args[1]));
+  require_harmless(module, inner, at.file, at.offset);
+  return object ? graph.add_object(callee) : graph.add_owned(PickleKind::name, std::string(module) + " " + inner);
+}
+
+/// What a tensor has beside its numbers: {'neg': True} or {'conj': True} where they are to be changed when they are read.
+inline void require_plain_numbers(PickleContext const& at, PickleArgs metadata) {
+  auto const& graph = at.graph;
+  if (metadata.empty() || graph.kind(metadata[0]) != PickleKind::dict) return;
+  auto const items = graph.items(metadata[0]);
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    bool const known = graph.kind(items[i]) == PickleKind::text && (graph.text(items[i]) == "neg" || graph.text(items[i]) == "conj");
+    if (known && items[i + 1] != PickleGraph::no)
+      at.fail(Errc::unsupported, "a tensor is stored before it was negated or conjugated; save it with .resolve_neg().resolve_conj()", {}, std::string(graph.text(items[i])));
+  }
+}
+
+/// storage, offset, size, stride, requires_grad, hooks[, metadata].
 inline PickleId call_rebuild(PickleContext& at, PickleId, PickleArgs args) {
   require_count(at, args, 4);
+  require_plain_numbers(at, args.subspan(std::min<std::size_t>(args.size(), 6)));
   return tensor_of(at, {args[0], args[1], args[2], args[3]});
 }
 
-/// storage, offset, size, stride, requires_grad, hooks, dtype: for types that have no storage class.
+/// storage, offset, size, stride, requires_grad, hooks, dtype[, metadata]: for types that have no storage class. A tensor of
+/// a dtype that is not known here becomes an object that is named like it.
 inline PickleId call_rebuild_typed(PickleContext& at, PickleId, PickleArgs args) {
   require_count(at, args, 7);
   auto const name = at.graph.kind(args[6]) == PickleKind::name ? split_name(at.graph.text(args[6]))
                                                                : std::pair<std::string_view, std::string_view>{};
-  auto const type = name.first == "torch" ? find_torch_type(name.second, &TorchType::dtype) : std::nullopt;
-  if (!type) at.fail(Errc::unsupported, "a tensor is of an unknown dtype", {}, printable(name.second));
+  if (name.first != "torch") at.fail(Errc::format, "a tensor is of no dtype of PyTorch", "such as torch.uint16", printable(name.second));
+  auto const type = find_torch_type(name.second, &TorchType::dtype);
+  if (!type) return at.graph.add_object(args[6]);
+  require_plain_numbers(at, args.subspan(7));
   return tensor_of(at, {args[0], args[1], args[2], args[3], type});
 }
 
@@ -164,6 +194,8 @@ inline constexpr KnownCall known_calls[] = {
     {"__builtin__ set", call_set},
     {"builtins frozenset", call_set},
     {"__builtin__ frozenset", call_set},
+    {"builtins getattr", call_getattr},
+    {"__builtin__ getattr", call_getattr},
     {"torch Size", call_tuple},
     {"torch device", call_device},
     {"torch Tensor", call_parameter},
@@ -178,6 +210,7 @@ inline constexpr KnownCall known_calls[] = {
     {"torch._utils _rebuild_sparse_csr_tensor", call_opaque},
     {"torch._utils _rebuild_nested_tensor", call_opaque},
     {"torch._utils _rebuild_meta_tensor_no_storage", call_opaque},
+    {"torch._utils _rebuild_device_tensor_from_cpu_tensor", call_parameter},
     {"torch._utils _rebuild_device_tensor_from_numpy", call_opaque},
     {"torch._utils _rebuild_wrapper_subclass", call_opaque},
     {"torch._tensor _rebuild_from_type_v2", call_from_type},

@@ -124,9 +124,13 @@ class PickleGraph {
     spend(items.size() * sizeof(PickleId) + 32);  // as much as an allocation takes at least
     return add_row(items_, std::vector<PickleId>(items.begin(), items.end()), {.kind = kind, .ordered = ordered});
   }
-  PickleId add_object(PickleId class_name, std::span<PickleId const> items = {}) {
+  /// An object of a class that has a name, or of the class that another object is of; Error(format) for anything else,
+  /// so that class_of is always a name.
+  PickleId add_object(PickleId named, std::span<PickleId const> items = {}) {
+    auto const type = kind(named) == PickleKind::object ? class_of(named) : named;
+    if (kind(type) != PickleKind::name) throw Error(Errc::format, "the pickle makes an object of what is no class", {.file = file_});
     auto const id = add_container(PickleKind::object, items);
-    values_[id].bits = std::uint64_t{class_name} << 32;
+    values_[id].bits = std::uint64_t{type} << 32;
     return id;
   }
   PickleId add_view(PickleView view) { return add_row(views_, view, {.kind = PickleKind::storage}); }

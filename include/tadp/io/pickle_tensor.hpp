@@ -171,8 +171,6 @@ inline PickleId tensor_of(PickleContext const& at, TensorParts const& parts) {
     at.fail(Errc::format, "a tensor reaches past the end of its storage",
             std::to_string(room) + " elements in storage " + printable(storage.key),
             described() + " from " + std::to_string(offset));
-  if (*count > room && *count > at.limits.max_expanded)
-    at.fail(Errc::limit, "a tensor repeats its storage too often", {}, described());
   tensor.begin = view.begin * torch_types[storage.type].bytes + offset * item;
   if (*count == 0 || is_row_major(tensor.shape, tensor.strides)) tensor.strides.clear();
   return graph.add_tensor(std::move(tensor));

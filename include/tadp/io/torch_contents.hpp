@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -32,7 +33,7 @@ struct TorchContents {
   std::vector<PickleStorage> storages{};   ///< TensorEntry::file is an index of these
   std::map<std::string, std::string> metadata{};  ///< dotted name -> text, such as "global_step" -> "3"
   std::vector<std::string> skipped{};      ///< what was passed over: classes, and types of tensors, each once
-  std::string wrapper{};                   ///< dotted name of the dict whose tensors are listed without it, or empty
+  std::string wrapper{};                   ///< dotted name of the dict whose tensors are listed without it where that is one's alone, or empty
 };
 
 namespace detail {
@@ -223,6 +224,9 @@ class ContentsWalk {
     auto const& tensor = graph_.tensor(id);
     auto const& type = torch_types[tensor.type];
     if (!type.kind) return skip("a tensor of " + std::string(type.dtype));
+    auto const bytes = *bit_count(*type.kind, tensor.shape) / 8;
+    if (bytes > graph_.storages()[tensor.storage].bytes() && bytes / type.bytes > limits_.max_expanded)
+      return skip("a tensor that repeats its numbers too often, to " + std::to_string(bytes / type.bytes));
     SafetensorsLimits naming;
     naming.max_name = limits_.max_name;
     require_name(name, naming, file_);
@@ -231,7 +235,6 @@ class ContentsWalk {
       throw Error(Errc::limit, "the file holds too many tensors",
                   {.file = file_, .expected = "at most " + std::to_string(limits_.max_tensors)});
     spend_name(name.size());
-    auto const bytes = *bit_count(*type.kind, tensor.shape) / 8;
     out_.entries.push_back(
         {name, *type.kind, tensor.shape, tensor.begin, tensor.begin + bytes, tensor.storage, tensor.strides});
   }
@@ -243,7 +246,7 @@ class ContentsWalk {
       if (graph_.kind(items[i]) == PickleKind::tensor) return true;
     return false;
   }
-  /// The dict in `outer` that a wrapper's name leads to, if tensors lie in it or in a wrapper within.
+  /// The dict in `outer` that a wrapper's name leads to.
   std::optional<std::pair<std::string, PickleId>> find_wrapper(PickleId outer) const {
     auto const items = graph_.items(outer);
     for (auto const name : wrapper_names)
@@ -253,11 +256,12 @@ class ContentsWalk {
           return std::pair(std::string(name), items[i + 1]);
     return std::nullopt;
   }
+  /// The root may have tensors beside its wrapper, such as a best accuracy; a wrapper that has some is the last.
   std::string wrapper_of_root() const {
     std::string path;
     auto at = graph_.root();
     if (graph_.kind(at) != PickleKind::dict && graph_.kind(at) != PickleKind::object) return {};
-    for (int depth = 0; depth < 3 && !holds_tensor(at); ++depth) {
+    for (int depth = 0; depth < 3 && (depth == 0 || !holds_tensor(at)); ++depth) {
       auto const inner = find_wrapper(at);
       if (!inner) break;
       path += (path.empty() ? "" : ".") + inner->first;
@@ -266,16 +270,22 @@ class ContentsWalk {
     return path;
   }
 
+  /// Takes the wrapper's name from the tensors within, but for one that another tensor has without it.
+  void unwrap(std::string const& prefix) {
+    auto const inside = [&](TensorEntry const& entry) { return entry.name.size() > prefix.size() && entry.name.starts_with(prefix); };
+    if (prefix.size() == 1 || std::none_of(out_.entries.begin(), out_.entries.end(), inside)) return;
+    out_.wrapper = prefix.substr(0, prefix.size() - 1);
+    std::unordered_set<std::string> beside;
+    for (auto const& entry : out_.entries)
+      if (!inside(entry)) beside.insert(entry.name);
+    for (auto& entry : out_.entries)
+      if (inside(entry) && !beside.contains(entry.name.substr(prefix.size()))) entry.name.erase(0, prefix.size());
+  }
+
   void finish() {
     for (auto const& [what, count] : skipped_)
       out_.skipped.push_back(count > 1 ? what + ", " + std::to_string(count) + " times" : what);
-    auto const prefix = wrapper_of_root() + ".";
-    auto const inside = [&](TensorEntry const& entry) { return entry.name.size() > prefix.size() && entry.name.starts_with(prefix); };
-    if (prefix.size() > 1 && std::any_of(out_.entries.begin(), out_.entries.end(), inside)) {
-      out_.wrapper = prefix.substr(0, prefix.size() - 1);
-      for (auto& entry : out_.entries)
-        if (inside(entry)) entry.name.erase(0, prefix.size());
-    }
+    unwrap(wrapper_of_root() + ".");
     out_.storages = graph_.storages();
     if (out_.entries.empty()) refuse_empty();
     out_.by_name = order_by_name(out_.entries, file_);

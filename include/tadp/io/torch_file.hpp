@@ -39,9 +39,9 @@ class TorchFile {
   }
   /// Whatever is no tensor and could be read, as text under dotted names.
   std::map<std::string, std::string> const& metadata() const noexcept { return contents_.metadata; }
-  /// What was passed over: classes that mean nothing here, tensors of types that do not exist here.
+  /// What was passed over: classes that mean nothing here, tensors of types that do not exist here or of repeated numbers.
   std::span<std::string const> skipped() const noexcept { return contents_.skipped; }
-  /// The dict whose tensors are listed without its name, such as "state_dict"; may be empty.
+  /// The dict whose tensors are listed without its name where no other has theirs, such as "state_dict"; may be empty.
   std::string const& wrapper() const noexcept { return contents_.wrapper; }
   std::filesystem::path const& path() const noexcept { return file_.path(); }
 
@@ -141,6 +141,7 @@ class TorchFile {
       first += length;
       count -= length;
     }
+    if (!entry.strides.empty() && first == count_of(entry)) drop(entry);  // chunks of it touch pages of one another
   }
 
   void drop_bytes(std::uint32_t storage, std::uint64_t begin, std::uint64_t length) const {

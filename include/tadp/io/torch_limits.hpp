@@ -19,8 +19,8 @@ struct TorchLimits {
   std::size_t max_names = std::size_t{64} << 20;  ///< bytes of all names together
   std::size_t max_dims = 16;
   std::size_t max_visits = 4'000'000;  ///< of values that are met again wherever they are shared
-  std::size_t max_depth = 64;                       ///< dicts and lists within one another
-  std::uint64_t max_expanded = std::uint64_t{1} << 24;  ///< elements of a tensor that repeats those of its storage
+  std::size_t max_depth = 1'000;                    ///< dicts and lists within one another; Python's own limit of recursion
+  std::uint64_t max_expanded = std::uint64_t{1} << 24;  ///< elements of a tensor that repeats those of its storage; a larger one is left out
   std::uint64_t max_ratio = 100;  ///< unpacked to packed size of a record; numbers of models stay below 2
   bool check_sums = true;  ///< of a zip archive's storages, when each is first read
 };
