@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A model at work under a policy: here inference, pictures and prompts to what each head answers, and maps of words.
-// All passes are planned when a session is made; a second picture of the same size allocates nothing but the answers that
-// are given as values, one block each (boxes too: room for all that a head may keep is made once).
+// All passes are planned at its start: a second picture of the same size allocates one block for each value it is answered with.
 #pragma once
 
 #include "tadp/diffusion/backbone_pass.hpp"
