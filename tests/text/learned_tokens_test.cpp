@@ -125,6 +125,15 @@ TEST_CASE("files that hold no learned token of this encoder are told apart") {
   }
 }
 
+TEST_CASE("a file of no tensor holds no learned token") {
+  scratch::Folder const folder;
+  td::write_safetensors(folder / "empty.safetensors", {}, {});
+  auto const error = error_of([&] { td::read_token_embeddings(folder / "empty.safetensors", 64); });
+  REQUIRE(error);
+  CHECK(error->code() == td::Errc::key);
+  CHECK(error->where().found == "no tensor");
+}
+
 TEST_CASE("a model's weights are no learned tokens") {
   scratch::Folder const folder;
   auto const model = tiny_file(folder);

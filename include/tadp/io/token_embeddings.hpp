@@ -80,7 +80,7 @@ inline std::vector<TokenEmbedding> read_token_embeddings(std::filesystem::path c
   std::vector<TokenEmbedding> tokens;
   for (TensorEntry const& entry : file.entries())
     if (!entry.name.starts_with(a1111_ids) && (!a1111 || entry.name.starts_with(a1111_tensors))) tokens.push_back(read_one(file, entry, width));
-  if (tokens.empty()) throw Error(Errc::key, "the file holds no learned token", {.file = where, .expected = "{token: tensor} or string_to_param", .found = printable(file.entries().front().name)});
+  if (tokens.empty()) throw Error(Errc::key, "the file holds no learned token", {.file = where, .expected = "{token: tensor} or string_to_param", .found = file.entries().empty() ? "no tensor" : printable(file.entries().front().name)});
   if (!name.empty() && tokens.size() != 1)
     throw Error(Errc::argument, "a file of several learned tokens cannot have one name", {.file = where, .key = name, .expected = "the names of the file", .found = std::to_string(tokens.size()) + " tokens"});
   if (!name.empty()) tokens.front().name = name;
