@@ -3,19 +3,13 @@
 // Labels are decided on the device; its buffers only grow.
 #pragma once
 
+#include "tadp/device/values_on_host.hpp"
 #include "tadp/exec/picture_windows.hpp"
 #include "tadp/heads/dense_result.hpp"
 #include "tadp/heads/depth_result.hpp"
 #include "tadp/heads/segmentation_result.hpp"
 
 namespace tadp {
-
-template <class Device>
-std::vector<float> values_on_host(Device const& device, Floats<Device> v) {
-  std::vector<float> host(static_cast<std::size_t>(v.shape.count()));
-  device.copy_to_host(host.data(), v.data, host.size() * sizeof(float));
-  return host;
-}
 
 /// `joined`, everywhere: (1, height, width, channels) of one picture.
 template <class Device>

@@ -5,8 +5,6 @@
 
 #include "tadp/io/bpe_vocabulary.hpp"
 
-#include <map>
-
 namespace tadp {
 
 namespace detail {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tadp/core/picture.hpp"
+#include "tadp/device/values_on_host.hpp"
 #include "tadp/diffusion/backbone.hpp"
 #include "tadp/exec/control.hpp"
 #include "tadp/exec/session_device.hpp"
@@ -85,7 +86,7 @@ class Sampler {
     for (float& v : plain) v /= options_.latent_scale;
     device_.copy_from_host(decoder_plan_.view(decoder_in_).data, plain.data(), plain.size() * sizeof(float));
     decoder_plan_.run(device_);
-    return to_host(decoder_plan_.view(decoder_out_));
+    return values_on_host(device_, decoder_plan_.view(decoder_out_));
   }
   std::vector<Picture> to_pictures(std::span<float const> values) const {
     std::vector<Picture> all;
@@ -157,15 +158,10 @@ class Sampler {
     device_.copy_from_host(to, z.data(), z.size_bytes());
     if (guided_) device_.copy_from_host(to + z.size(), z.data(), z.size_bytes());
     unet_plan_.run(device_, [&](std::size_t, std::size_t) { control.check(); });
-    auto eps = to_host(unet_plan_.view(noise_));
+    auto eps = values_on_host(device_, unet_plan_.view(noise_));
     if (guided_) guide(options_.guidance, std::span(eps).first(z.size()), std::span<float const>(eps).subspan(z.size()));
     eps.resize(z.size());
     return eps;
-  }
-  std::vector<float> to_host(Features<Device> v) const {
-    std::vector<float> host(static_cast<std::size_t>(v.shape.count()));
-    device_.copy_to_host(host.data(), v.data, host.size() * sizeof(float));
-    return host;
   }
 
   std::shared_ptr<Weights<Device> const> weights_;
