@@ -109,6 +109,9 @@ inline bool library_convolve(WithLibraries&, cuda::ConvolutionKind const& k, cud
   return true;
 }
 
+/// Every third count of channels, a few pixels at a time.
+inline index_t library_unfolds(WithLibraries&, cuda::ConvolutionKind const& k) { return k.y[3] % 3 == 0 ? 300 : 0; }
+
 /// Heads of a multiple of eight channels, as cuDNN's flash kernels have it. Probabilities are not rounded.
 inline bool library_attend(WithLibraries&, cuda::AttentionKind const& kind, cuda::AttentionOperands const& o) {
   if (kind.width % 8 != 0) return false;

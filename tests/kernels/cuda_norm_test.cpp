@@ -45,6 +45,7 @@ TEST_CASE("the kernels of layer normalisation and its gradients are plain loops'
       [](Dice& dice) {
         FeatureShape x = odd_shape(dice, 150);
         x[3] = std::max<index_t>(3, x.c());
+        if (dice.coin()) x[3] = x.c() / 4 * 4 + 4;  // channels that are moved four at a time
         return norm_trial(dice, x, x.with_channels(2));
       },
       [](auto& device, auto const& in, auto const& out) { layer_norm(device, 1e-5F, in[0], in[1].data, in[2].data, out[0], out[1]); },

@@ -131,6 +131,7 @@ class CublasLt {
       check(cublasLtMatmulPreferenceSetAttribute(preference.get(), which, &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute", p);
     };
     put(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, most_workspace);
+    put(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));  // parts of a sum are added in float
     put(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, static_cast<std::uint32_t>(p.aligned_a));
     put(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, static_cast<std::uint32_t>(p.aligned_b));
     put(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<std::uint32_t>(p.aligned_c));
