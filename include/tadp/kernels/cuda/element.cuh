@@ -47,11 +47,13 @@ TADP_DEVICE T from_float(float v) {
   }
 }
 
-/// `Count` elements side by side, which a device moves at once.
+/// `Count` elements side by side; as they lie in memory, where a device moves them at once.
 template <class T, int Count>
-struct alignas(Count * sizeof(T)) Together {
+struct Together {
   T value[Count];
 };
+template <class T, int Count>
+struct alignas(Count * sizeof(T)) TogetherInMemory : Together<T, Count> {};
 
 /// What kernels see of a view. Empty where `data` is null.
 template <class T>
@@ -72,7 +74,7 @@ struct Rows {
   template <int Count>
   TADP_DEVICE Together<float, Count> get_together(index_t p, index_t c) const {
     using Element = std::remove_const_t<T>;
-    auto const from = *reinterpret_cast<Together<Element, Count> const*>(pixel(p) + c);
+    Together<Element, Count> const from = *reinterpret_cast<TogetherInMemory<Element, Count> const*>(pixel(p) + c);
     Together<float, Count> v;
     for (int i = 0; i < Count; ++i) v.value[i] = to_float(from.value[i]);
     return v;
@@ -81,13 +83,13 @@ struct Rows {
   TADP_DEVICE void set_together(index_t p, index_t c, Together<float, Count> const& v) const {
     Together<T, Count> to;
     for (int i = 0; i < Count; ++i) to.value[i] = from_float<T>(v.value[i]);
-    *reinterpret_cast<Together<T, Count>*>(pixel(p) + c) = to;
+    *reinterpret_cast<TogetherInMemory<T, Count>*>(pixel(p) + c) = {to};
   }
 };
 /// Floats that belong to channels, such as weights of a norm.
 template <int Count>
 TADP_DEVICE Together<float, Count> together(float const* data, index_t c) {
-  return *reinterpret_cast<Together<float, Count> const*>(data + c);
+  return *reinterpret_cast<TogetherInMemory<float, Count> const*>(data + c);
 }
 inline bool in(int count, float const* data) { return reinterpret_cast<std::uintptr_t>(data) % (static_cast<std::size_t>(count) * sizeof(float)) == 0; }
 /// use(constant 4) where elements may be moved four at a time, use(constant 1) where they may not.

@@ -14,8 +14,8 @@ template <class T, int Step>
 struct TextAttention {
   static constexpr int warps = 8, threads = warps * warp, query_rows = 4, keys_a_thread = 3, most_keys = keys_a_thread * warp, widest = 160;
   struct Shared {
-    Together<float, Step> query[warps][query_rows][widest / Step];
-    Together<float, query_rows> share[warps][most_keys];  ///< exponentials of a head's scores, which add up to `sum`
+    TogetherInMemory<float, Step> query[warps][query_rows][widest / Step];
+    TogetherInMemory<float, query_rows> share[warps][most_keys];  ///< exponentials of a head's scores, which add up to `sum`
     float sum[warps][query_rows];
     float map[query_rows][most_keys];
   };
@@ -60,7 +60,7 @@ struct TextAttention {
         index_t const r = i / across, c = i % across * Step;
         Together<float, Step> value{};
         if (r < part.rows) value = q.template get_together<Step>(pixel + r, part.head * g.width + c);
-        s.query[c / g.width][r][c % g.width / Step] = value;
+        s.query[c / g.width][r][c % g.width / Step] = {value};
       }
     });
   }
@@ -82,7 +82,7 @@ struct TextAttention {
       for (int i = 0; i < keys_a_thread; ++i) {
         Together<float, query_rows> share;
         for (int r = 0; r < query_rows; ++r) share.value[r] = std::exp(scores[t].value[r][i] - top[r][t]);
-        s.share[t / warp][t % warp + i * warp] = share;
+        s.share[t / warp][t % warp + i * warp] = {share};
         for (int r = 0; r < query_rows; ++r) sum[r][t] = i == 0 ? share.value[r] : sum[r][t] + share.value[r];
       }
     });
@@ -97,17 +97,22 @@ struct TextAttention {
   }
   /// Of the keys `lane`, lane + 32 and lane + 64; minus infinity where there is no such key, or the query does not see it.
   TADP_DEVICE Scores scores_of(Shared const& s, Part const& part, int head, int lane) const {
+    static_assert(keys_a_thread == 3);
     Scores sum{};
     index_t const text = g.text_of(part.n) * g.keys;
-    index_t row[keys_a_thread];
-    for (int i = 0; i < keys_a_thread; ++i) row[i] = text + (lane + i * warp < g.keys ? lane + i * warp : g.keys - 1);
+    auto const key = [&](int i, index_t c) {
+      index_t const j = lane + i * warp;
+      return k.template get_together<Step>(text + (j < g.keys ? j : g.keys - 1), (part.head + head) * g.width + c);
+    };
     for (index_t c = 0; c < g.width; c += Step) {
-      Together<float, Step> key[keys_a_thread];
-      for (int i = 0; i < keys_a_thread; ++i) key[i] = k.template get_together<Step>(row[i], (part.head + head) * g.width + c);
+      Together<float, Step> const first = key(0, c), second = key(1, c), third = key(2, c);
       for (int r = 0; r < query_rows; ++r) {
         Together<float, Step> const query = s.query[head][r][c / Step];
-        for (int i = 0; i < keys_a_thread; ++i)
-          for (int e = 0; e < Step; ++e) sum.value[r][i] += query.value[e] * key[i].value[e];
+        for (int e = 0; e < Step; ++e) {
+          sum.value[r][0] += query.value[e] * first.value[e];
+          sum.value[r][1] += query.value[e] * second.value[e];
+          sum.value[r][2] += query.value[e] * third.value[e];
+        }
       }
     }
     for (int r = 0; r < query_rows; ++r)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The patches under a convolution, a row each: what makes of it one matrix product.
+// The patches under a convolution's taps, a row each: what makes of it one matrix product with the weight as it lies there.
+// For devices whose library multiplies faster than it convolves.
 #pragma once
 
 #include "tadp/kernels/cuda/conv.cuh"
