@@ -104,8 +104,8 @@ class CublasLt {
     plan.description.reset(description);
     set(plan.description, CUBLASLT_MATMUL_DESC_TRANSA, p.turn_a ? CUBLAS_OP_T : CUBLAS_OP_N, p);
     set(plan.description, CUBLASLT_MATMUL_DESC_TRANSB, p.turn_b ? CUBLAS_OP_T : CUBLAS_OP_N, p);
+    if (p.bias || p.relu) set(plan.description, CUBLASLT_MATMUL_DESC_EPILOGUE, !p.relu ? CUBLASLT_EPILOGUE_BIAS : p.bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU, p);
     if (p.bias) {
-      set(plan.description, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS, p);
       set(plan.description, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type_of(p.sums), p);
       set(plan.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias, p);  // the choice of an algorithm looks at its alignment
     }
