@@ -4,6 +4,7 @@
 #include <tadp/tadp.hpp>
 
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 int main() {
@@ -18,7 +19,7 @@ int main() {
   std::vector<float> numbers(24, 3.0F);
   tadp::Tensor<float, 4, tadp::Cuda> x(device, shape);
   device.copy_from_host(x.data(), numbers.data(), numbers.size() * sizeof(float));
-  tadp::scale<float>(device, 2.0F, x.view(), x.view());
+  tadp::scale(device, 2.0F, std::as_const(x).view(), x.view());
   device.copy_to_host(numbers.data(), x.data(), numbers.size() * sizeof(float));
   return numbers == std::vector<float>(24, 6.0F) ? 0 : 1;
 }
