@@ -19,7 +19,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 /// Documented in the help of the program.
-enum Status : int { ok = 0, departs = 1, usage = 2, bad_input = 3, interrupted = 130 };
+enum Status : int { ok = 0, departs = 1, usage = 2, bad_input = 3, device_failed = 4, interrupted = 130 };
 
 /// Options that every command has.
 struct Common {
