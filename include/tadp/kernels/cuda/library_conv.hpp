@@ -90,7 +90,8 @@ void add_epilogue(D& device, Reads<T, D> x, T const* bias, Reads<float, D> shift
 
 /// As products of the unfolded input, as many pixels at a time as fit into `most` elements.
 template <class T, LibraryDevice D>
-void convolve_unfolded(D& device, index_t most, ConvShape const& s, View<T const, 4, D> x, T const* weight, T const* bias, View<T const, 4, D> residual, View<T, 4, D> y) {
+void convolve_unfolded(D& device, index_t most, ConvShape const& s, View<T const, 4, D> x, T const* weight, T const* bias, View<T const, 4, D> residual, View<T, 4, D> y,
+                       bool relu) {
   index_t const pixels = y.shape.pixels(), depth = s.taps() * s.in.c, parts = blocks_for(pixels, std::clamp<index_t>(most / depth, 1, pixels)), part = blocks_for(pixels, parts);
   Scratch<D> scratch(device, Scratch<D>::template bytes<T>(part * depth));
   Rows<T> const patches{scratch.template take<T>(part * depth), depth};
@@ -98,7 +99,7 @@ void convolve_unfolded(D& device, index_t most, ConvShape const& s, View<T const
     index_t const count = std::min(part, pixels - first);
     bool const fours = Unfold<T, 4>{s, rows(x), first, patches}.fits();
     for_step(fours, [&]<int Step>(std::integral_constant<int, Step>) { for_each(device, count, s.in.c / Step, Unfold<T, Step>{s, rows(x), first, patches}); });
-    Product const product{.m = s.out.c, .n = count, .k = depth, .turn_a = true, .stride_a = depth, .stride_b = depth, .stride_c = residual.pixel_stride, .stride_d = y.pixel_stride, .factors = number_of<T>, .sums = number_of<T>};
+    Product const product{.m = s.out.c, .n = count, .k = depth, .turn_a = true, .stride_a = depth, .stride_b = depth, .stride_c = residual.pixel_stride, .stride_d = y.pixel_stride, .relu = relu, .factors = number_of<T>, .sums = number_of<T>};
     library_multiply(device, product, {weight, patches.data, residual ? residual.pixel(first) : nullptr, y.pixel(first), bias});
   }
 }
@@ -120,8 +121,8 @@ void conv2d(D& device, ConvGeometry const& g, View<T const, 4, D> x, Weight<T> c
   }
   SeenConvolution const s(ConvolutionPass::forward, g, x.shape, y.shape, number);
   if (index_t const most = library_unfolds(device, s.kind); most > 0) {
-    convolve_unfolded<T>(device, most, ConvShape{g, extents(x.shape), extents(y.shape)}, x, weight, bias, residual, y);
-    if (shift) add_epilogue<T>(device, y, nullptr, shift, {}, y);
+    convolve_unfolded<T>(device, most, ConvShape{g, extents(x.shape), extents(y.shape)}, x, weight, bias, residual, y, relu && !shift);
+    if (shift) add_epilogue<T>(device, y, nullptr, shift, {}, y, relu);
     return;
   }
   PackedOperands<D, T> scratch(device, s.seen.count() + y.shape.count());
