@@ -91,9 +91,9 @@ Status report(tadp::CaptionReport const& report, CaptionOptions const& o, std::s
   if (common.json) {
     json failed = json::array();
     for (auto const& failure : report.failed) failed.push_back({{"picture", failure.picture.string()}, {"message", failure.message}});
-    print_json({{"out", o.out}, {"pictures", count}, {"asked", report.asked}, {"same", report.same}, {"known", report.known}, {"failed", failed}});
+    print_json({{"out", o.out}, {"pictures", count}, {"asked", report.asked}, {"answered", report.answered}, {"same", report.same}, {"known", report.known}, {"failed", failed}});
   } else if (!common.quiet) {
-    std::printf("%zu pictures -> %s (%zu asked for, %zu of the same content as another, %zu known before)\n", count, o.out.c_str(), report.asked, report.same, report.known);
+    std::printf("%zu pictures -> %s (%zu asked for, %zu answered, %zu skipped, %zu of the same content as another, %zu known before)\n", count, o.out.c_str(), report.asked, report.answered, report.failed.size(), report.same, report.known);
   }
   if (report.failed.empty()) return ok;
   complain(std::to_string(report.failed.size()) + " of " + std::to_string(count) + " pictures have no caption; the same command asks for them again");
@@ -115,9 +115,12 @@ Status run(CaptionOptions const& o, Common const& common) {
     auto const done = tadp::caption_pictures(captioner, pictures, cache, {.parallel = o.parallel}, control);
     progress.clear();
     return report(done, o, pictures.size(), common);
-  } catch (tadp::Error const&) {
+  } catch (tadp::Error const& error) {
     progress.clear();
-    if (!cache.entries().empty()) complain("stopped; " + o.out + " holds the captions of " + std::to_string(cache.entries().size()) + " pictures, and the same command goes on from there");
+    if (cache.entries().empty()) throw;
+    std::string const kept = "stopped; " + o.out + " holds the captions of " + std::to_string(cache.entries().size()) + " pictures, and the same command goes on from there";
+    if (error.code() == tadp::Errc::cancelled) throw tadp::Error(tadp::Errc::cancelled, kept);
+    complain(kept);
     throw;
   }
 }

@@ -51,7 +51,7 @@ Status run(EvaluateOptions const& o, Common const& common, CLI::App const& sub) 
 }  // namespace
 
 Evaluating::Evaluating(EvaluateOptions const& o, Common const& common)
-    : o_(o), common_(common), rule_((require_device(o.device), rule_of_any(o.prompt))), file_(open_model(o.model)), task_(task_of(o, file_)), head_(require_head(file_, task_)), progress_(common.quiet) {
+    : o_(o), common_(common), rule_((require_device(o.device), require_phrase_words(o.modifier.modifier, o.words), rule_of_any(o.prompt))), file_(open_model(o.model)), task_(task_of(o, file_)), head_(require_head(file_, task_)), progress_(common.quiet) {
   auto use = o.modifier;
   use.identifier = o.words.identifier;
   rule_ = tadp::with_modifier(prompt_rule(o.prompt, class_names(head_.classes)), use, tadp::Phase::test);

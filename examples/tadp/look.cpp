@@ -2,6 +2,8 @@
 // The run over pictures, from names and captions to reports.
 #include "tadp/look.hpp"
 
+#include "tadp/learned_use.hpp"
+
 #include "tadp/io/captions.hpp"
 #include "tadp/io/image.hpp"
 #include "tadp/runs/street_heads.hpp"
@@ -75,6 +77,7 @@ void add_look(CLI::App& sub, LookOptions& o, Common& common) {
 
 Status Looking::run(std::string const& task, std::vector<std::string> const& endings, std::function<Outcome(Look const&)> const& answer) {
   require_device(o_.device);
+  require_phrase_words(o_.modifier, o_.words);
   auto looks = looks_of(o_, endings);
   RunnerOptions options{.stride = o_.stride, .batch = o_.batch, .threads = o_.threads, .device = o_.device, .words = o_.words};
   if (!o_.window.empty()) options.window = size_of(o_.window, "--window", true);
@@ -89,6 +92,8 @@ Status Looking::run(std::string const& task, std::vector<std::string> const& end
   }
   progress_.show("reading " + model_->path.string());
   runner_ = make_runner(*model_, options);
+  progress_.clear();
+  LearnedUse learned(runner_->learned(), description().text, common_.quiet);
   json results = json::array();
   for (std::size_t i = 0; i < looks.size(); ++i) {
     Look& look = looks[i];
@@ -101,6 +106,8 @@ Status Looking::run(std::string const& task, std::vector<std::string> const& end
     look.picture.focal = o_.focal;
     look.tokens = runner_->encode(look.prompt, control_);
     progress_.clear();
+    learned.note(tadp::text_of(look.prompt), look.tokens);
+    learned.warn(look.path.string());
     warn_of_words(look.tokens.unknown, look.tokens.truncated, look.path.string());
     Outcome outcome = answer(look);
     double const seconds = seconds_since(look.begin);
@@ -113,6 +120,7 @@ Status Looking::run(std::string const& task, std::vector<std::string> const& end
     results.push_back(std::move(outcome.report));
     look.picture = {};
   }
+  learned.warn_of_unused();
   if (common_.json) print_json({{"pictures", results}});
   return ok;
 }

@@ -2,6 +2,7 @@
 // `tadp sample`: pictures out of noise and a caption, to see what the street model's diffusion learned.
 #include "tadp/draw_sheet.hpp"
 #include "tadp/interrupt.hpp"
+#include "tadp/learned_use.hpp"
 #include "tadp/model_file.hpp"
 #include "tadp/progress.hpp"
 
@@ -37,6 +38,9 @@ Status run(SampleOptions const& o, Common const& common) {
   require_street_diffusion(file);
   tadp::WordTokenizer const tokenizer(file.description.vocabulary, tadp::street_text);
   auto const tokens = tokenizer(o.caption);
+  LearnedUse named;
+  named.note(o.caption, tokens);
+  named.warn("");
   if (!tokens.unknown.empty()) {
     std::string words;
     for (auto const& word : tokens.unknown) words += (words.empty() ? "" : ", ") + word;
