@@ -158,7 +158,7 @@ class DepthDataset {
         read();
       } catch (Error const& e) {
         if (e.code() == Errc::memory) throw;
-        report_.add(e.code() == Errc::io ? FolderFault::unusable_file : fault, file, reason_of(e));
+        report_.add(e.code() == Errc::io ? FolderFault::unusable_file : e.code() == Errc::unsupported && fault == FolderFault::damaged_depth ? FolderFault::unhandled_depth : fault, file, reason_of(e));
         item.out = true;
       }
     };
