@@ -73,7 +73,7 @@ TEST_CASE("two folders become pictures with depth") {
   CHECK(set.summary().least() == doctest::Approx(1.001));
   CHECK(set.summary().most() == doctest::Approx(2.095));
   CHECK(set.check().empty());
-  CHECK(fault_of_open(folder, {.max_depth = 1.05F})->code() == Errc::argument);  // nothing of c is that near
+  CHECK(fault_of_open(folder, {.max_depth = 1.05F})->code() == Errc::format);  // nothing of c is that near
   DepthDataset const near(folder / "", {.max_depth = 1.05F, .incomplete = true});
   CHECK(near.size() == 2);
   CHECK(near.load(0).depth.metres[40] > 0.0F);
@@ -130,7 +130,7 @@ TEST_CASE("lists that are wrong say their lines") {  // D7, D8
   write_text(folder / "list.txt", "images/two words.png\tdepth/two words.png\t5\nimages/stra\xc3\x9f""e.png depth/stra\xc3\x9f""e.png\n");
   CHECK(DepthDataset(folder / "").check().empty());
   write_text(folder / "list.txt", "\n# nothing\n");
-  CHECK(fault_of_open(folder)->code() == Errc::argument);
+  CHECK(fault_of_open(folder)->code() == Errc::format);
 }
 
 TEST_CASE("pairs that do not fit are named when the set is opened") {
@@ -139,10 +139,10 @@ TEST_CASE("pairs that do not fit are named when the set is opened") {
   make_depths(folder);
   auto const restore = [&] { add_pair(folder, "a"); };
   write_depth_png(folder / "depth/a.png", std::vector<float>(96, 0.0F), 12, 8);  // D9
-  check_fault(folder, FolderFault::no_valid_depth, Errc::argument);
+  check_fault(folder, FolderFault::no_valid_depth, Errc::format);
   DepthDataset const unread(folder / "", {.read_depths = false});
   CHECK(unread.size() == 3);
-  CHECK(error_of([&] { unread.load(0); })->code() == Errc::argument);
+  CHECK(error_of([&] { unread.load(0); })->code() == Errc::format);
   CHECK(unread.check().size() == 1);
   for (bool const read : {true, false}) {
     DepthDatasetOptions const options{.read_depths = read};

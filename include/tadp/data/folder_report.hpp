@@ -59,13 +59,13 @@ inline constexpr std::array<FolderFaultRow, folder_fault_kinds> folder_faults = 
     {"depth files of a kind that is not handled", Errc::unsupported},
     {"annotations without the picture's size", Errc::format},
     {"sizes that differ from the picture's", Errc::shape},
-    {"depth files without a measured pixel", Errc::argument},
+    {"depth files without a measured pixel", Errc::format},
     {"objects without a usable name", Errc::format},
     {"objects of an unknown class", Errc::key},
     {"boxes that are no numbers", Errc::format},
-    {"inverted boxes", Errc::argument},
-    {"boxes without an area", Errc::argument},
-    {"boxes outside of the picture", Errc::argument},
+    {"inverted boxes", Errc::format},
+    {"boxes without an area", Errc::format},
+    {"boxes outside of the picture", Errc::format},
 }};
 }  // namespace detail
 
