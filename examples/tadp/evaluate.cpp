@@ -130,9 +130,9 @@ void add_evaluate(CLI::App& app, Command& command) {
   sub->add_flag("--ceiling", o->ceiling, "labels: also what the model's stride would allow with perfect answers");
   sub->add_flag("--incomplete", o->incomplete, "depth and boxes: score what of the folder can be used and name the rest, in place of an error");
   sub->add_option("--list", o->list, "depth: the list, in the folder or elsewhere; else list.txt where there is one")->type_name("FILE");
-  sub->add_option("--depth-scale", o->depth_scale, "depth: units a metre of PNG files; else what the list says, or 1000")->check(CLI::PositiveNumber)->type_name("N");
-  sub->add_option("--min-depth", o->least, "depth: metres; what is nearer does not count")->capture_default_str()->check(CLI::PositiveNumber)->type_name("M");
-  sub->add_option("--max-depth", o->most, "depth: metres; what is farther does not count; else the model's largest depth")->check(CLI::PositiveNumber)->type_name("M");
+  sub->add_option("--depth-scale", o->depth_scale, "depth: units a metre of PNG files; else what the list says, or 1000")->check(number_above_zero())->type_name("N");
+  sub->add_option("--min-depth", o->least, "depth: metres; what is nearer does not count")->capture_default_str()->check(number_above_zero())->type_name("M");
+  sub->add_option("--max-depth", o->most, "depth: metres; what is farther does not count; else the model's largest depth")->check(number_above_zero())->type_name("M");
   sub->add_flag("--eigen", o->eigen, "depth: only rows 45 to 470 and columns 41 to 600, as papers score NYUv2");
   sub->add_option("--split", o->split, "boxes: a list of ImageSets/Main without its ending; else all annotations")->type_name("NAME");
   add_threads(*sub, o->threads);

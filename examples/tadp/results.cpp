@@ -107,7 +107,7 @@ std::string boxes_text(std::vector<tadp::Detected> const& objects, std::vector<t
 }
 
 void add_threshold(CLI::App& sub, double& threshold) {
-  sub.add_option("--threshold", threshold, "the lowest score of a box that is told; the network itself keeps those above 0.05")->capture_default_str()->check(CLI::Range(0.0, 1.0))->type_name("SCORE");
+  sub.add_option("--threshold", threshold, "the lowest score of a box that is told; the network itself keeps those above 0.05")->capture_default_str()->check(number_between(0.0, 1.0))->type_name("SCORE");
 }
 
 std::vector<tadp::Detected> above(tadp::DetectionResult const& found, double threshold) {
