@@ -29,7 +29,7 @@ struct EvaluateOptions {
   tadp::ModifierUse modifier{};
 };
 
-/// "  71.30%"; "-" where there was nothing to score.
+/// A score at the right of `width` letters: "  71.30%", or "-" where there was nothing to score.
 std::string score_text(double value, int width, int decimals, char const* unit = "");
 
 /// How many pictures and objects of a folder are not used, by reason; a picture may stand under two.

@@ -20,12 +20,14 @@ TEST_CASE("an option that is a number takes neither nan nor infinity nor what is
                          Row{"train --data d --out m --rate", "0", "1e-3"}, Row{"train --data d --out m --task depth --depth-scale", "0"}, Row{"train street-heads --out d --rate", "-1e-3", "1e-3"},
                          Row{"train street-heads --out d --scales 1", "11"}, Row{"train street-heads --out d --depth-weight", "-1", "0"}, Row{"train street-heads --out d --detection-weight", "-1", "0"},
                          Row{"caption x.png --endpoint http://localhost:9 --out c.json --temperature", "2.5"}, Row{"caption x.png --endpoint http://localhost:9 --out c.json --timeout", "0"},
-                         Row{"convert m --layout tadp --out o --latent-scale", "0"}, Row{"sample --caption road --out o.png --guidance", "1e6", "-2"}}) {
+                         Row{"convert m --layout clip --out o --latent-scale", "0"}, Row{"sample --caption road --out o.png --guidance", "1e6", "-2"}}) {
     CAPTURE(row.command);
     auto const option = row.command.substr(row.command.rfind("--"), row.command.find(' ', row.command.rfind("--")) - row.command.rfind("--"));
     for (std::string const& value : {std::string("nan"), std::string("-nan"), std::string("NaN"), std::string("inf"), std::string("-inf"), std::string("1e999"), std::string("some"), row.refused}) {
       CAPTURE(value);
-      auto const outcome = run(folder, row.command + (row.command.ends_with(option) ? "=" : " ") + value);
+      bool const first = row.command.ends_with(option);
+      if (!first && value.starts_with("-")) continue;  // a second value with a sign reads as an option of its own
+      auto const outcome = run(folder, row.command + (first ? "=" : " ") + value);
       CAPTURE(outcome.err);
       CHECK(outcome.status == 2);
       CHECK(outcome.says(option + ": a number "));

@@ -149,6 +149,11 @@ class DepthDataset {
     item.out = item.out || !found;
     return found.has_value();
   }
+  /// What an error of reading a file tells of it.
+  static FolderFault fault_of(Error const& e, FolderFault damaged) {
+    if (e.code() == Errc::io) return FolderFault::unusable_file;
+    return e.code() == Errc::unsupported && damaged == FolderFault::damaged_depth ? FolderFault::unhandled_depth : damaged;
+  }
   void look_at(Item& item, std::vector<float>& medians) {
     stamped(item, item.row.picture, item.picture_stamp, FolderFault::picture_missing);
     stamped(item, item.row.depth, item.depth_stamp, FolderFault::depth_missing);
@@ -158,7 +163,7 @@ class DepthDataset {
         read();
       } catch (Error const& e) {
         if (e.code() == Errc::memory) throw;
-        report_.add(e.code() == Errc::io ? FolderFault::unusable_file : e.code() == Errc::unsupported && fault == FolderFault::damaged_depth ? FolderFault::unhandled_depth : fault, file, reason_of(e));
+        report_.add(fault_of(e, fault), file, reason_of(e));
         item.out = true;
       }
     };
