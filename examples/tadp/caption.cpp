@@ -147,9 +147,9 @@ void add_caption(CLI::App& app, Command& command) {
   sub->add_option("--prompt", o->prompt, "what to ask, else for one plain sentence")->type_name("TEXT");
   sub->add_option("--words", o->words, "longest caption in words, 0: no limit; CLIP reads about 60")->capture_default_str()->check(CLI::Range(0, 1000))->type_name("N");
   sub->add_option("--max-tokens", o->max_tokens, "longest answer in tokens of the model")->capture_default_str()->check(CLI::Range(1, 100000))->type_name("N");
-  sub->add_option("--temperature", o->temperature, "0: the same answer each time; below 0: the server's")->capture_default_str()->check(CLI::Range(-1.0, 2.0))->type_name("X");
+  sub->add_option("--temperature", o->temperature, "0: the same answer each time; below 0: the server's")->capture_default_str()->check(number_between(-1.0, 2.0))->type_name("X");
   sub->add_option("--retries", o->retries, "attempts after the first, where the server is busy or away")->capture_default_str()->check(CLI::Range(0, 1000))->type_name("N");
-  sub->add_option("--timeout", o->timeout, "seconds to wait for an answer")->capture_default_str()->check(CLI::Range(0.1, 86400.0))->type_name("S");
+  sub->add_option("--timeout", o->timeout, "seconds to wait for an answer")->capture_default_str()->check(number_between(0.1, 86400.0))->type_name("S");
   sub->add_option("--parallel", o->parallel, "pictures asked for at a time")->capture_default_str()->check(CLI::Range(1, 256))->type_name("N");
   add_common(*sub, command.common);
   sub->footer(examples({"llama-server -m model.gguf --mmproj mmproj.gguf --port 8080", "tadp caption photos --endpoint http://localhost:8080 --out captions.json",

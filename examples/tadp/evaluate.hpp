@@ -30,6 +30,12 @@ struct EvaluateOptions {
   tadp::ModifierUse modifier{};
 };
 
+/// A score at the right of `width` letters: "  71.30%", or "-" where there was nothing to score.
+std::string score_text(double value, int width, int decimals, char const* unit = "");
+
+/// How many pictures and objects of a folder are not used, by reason; a picture may stand under two.
+json left_out_json(tadp::FolderReport const& report);
+
 /// What the functions of runs/evaluator.hpp want of a session.
 struct RunnerSession {
   Runner& runner;
@@ -92,6 +98,10 @@ class Evaluating {
   json report(tadp::EvaluationRun const& run) const;
   /// Says what of a folder is not used, and what is worth a look.
   void warn_of_folder(tadp::FolderReport const& report) const;
+  /// Says that the scores are none, and why: "no pixel of depth lies within the caps".
+  void warn_of_nothing(std::string const& why) const;
+  /// Prints how much of a folder is not used, by reason, where there is something.
+  static void tell_left_out(tadp::FolderReport const& report);
   /// Prints the report where it is asked for.
   Status finish(json const& report) const;
 

@@ -54,7 +54,7 @@ std::vector<Look> looks_of(LookOptions const& o, std::vector<std::string> const&
 
 void add_focal(CLI::App& sub, LookOptions& o) {
   sub.add_option("--focal", o.focal, "the camera's focal length in pixels of the pictures; metres are in proportion to it. Without it that of the model's training stands in, in pixels of the pictures as the model sees them: " +
-                                      std::to_string(std::lround(tadp::street_depth.focal)) + " for the street model, `tadp inspect` tells it for others; a model without one tells the same metres with and without --focal")->check(CLI::PositiveNumber)->type_name("PIXELS");
+                                      std::to_string(std::lround(tadp::street_depth.focal)) + " for the street model, `tadp inspect` tells it for others; a model without one tells the same metres with and without --focal")->check(number_above_zero(1e9))->type_name("PIXELS");
 }
 
 void add_look(CLI::App& sub, LookOptions& o, Common& common) {
