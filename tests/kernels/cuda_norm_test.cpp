@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA kernels of normalisation on the host against plain loops: means far from zero, each activation, both statistics.
-#include "cuda_trials.hpp"
+#include "element_trials.hpp"
 
 using namespace host_cuda;
 
@@ -23,7 +23,7 @@ Trial norm_trial(Dice& dice, FeatureShape const& x, FeatureShape const& stats) {
 TEST_CASE("the kernels of group normalisation and its gradients are plain loops'") {
   int groups = 1;
   bool silu = false;
-  kernels_agree(
+  elements_agree(
       121,
       [&](Dice& dice) {
         FeatureShape x = odd_shape(dice);
@@ -40,7 +40,7 @@ TEST_CASE("the kernels of group normalisation and its gradients are plain loops'
 }
 
 TEST_CASE("the kernels of layer normalisation and its gradients are plain loops'") {
-  kernels_agree(
+  elements_agree(
       122,
       [](Dice& dice) {
         FeatureShape x = odd_shape(dice, 150);
@@ -55,7 +55,7 @@ TEST_CASE("the kernels of layer normalisation and its gradients are plain loops'
 
 TEST_CASE("the kernels of batch normalisation by both statistics are plain loops'") {
   bool fixed = false, relu = false;
-  kernels_agree(
+  elements_agree(
       123,
       [&](Dice& dice) {
         FeatureShape x = odd_shape(dice);
@@ -71,12 +71,12 @@ TEST_CASE("the kernels of batch normalisation by both statistics are plain loops
       },
       [&](auto& device, auto const& in, auto const& out) {
         batch_statistics(device, in[0], out[1]);
-        auto const* const mean = fixed ? in[3].data : out[1].data;
-        batch_norm(device, 1e-5F, relu, in[0], in[1].data, in[2].data, mean, fixed ? in[4].data : mean + in[0].shape.channels(), out[0]);
+        float const* const mean = fixed ? static_cast<float const*>(in[3].data) : out[1].data;
+        batch_norm(device, 1e-5F, relu, in[0], in[1].data, in[2].data, mean, fixed ? static_cast<float const*>(in[4].data) : mean + in[0].shape.channels(), out[0]);
       },
       [&](auto& device, auto const& in, auto const& out, auto const& d_out, auto const& d_in) {
-        auto const* const mean = fixed ? in[3].data : out[1].data;
-        batch_norm_gradient(device, 1e-5F, relu, fixed, in[0], in[1].data, in[2].data, mean, fixed ? in[4].data : mean + in[0].shape.channels(), d_out[0],
+        float const* const mean = fixed ? static_cast<float const*>(in[3].data) : out[1].data;
+        batch_norm_gradient(device, 1e-5F, relu, fixed, in[0], in[1].data, in[2].data, mean, fixed ? static_cast<float const*>(in[4].data) : mean + in[0].shape.channels(), d_out[0],
                             d_in[0], d_in[1].data, d_in[2].data);
       });
 }
