@@ -166,9 +166,9 @@ void backward_agrees(Dice& dice, Trial const& t, Forward const& forward, Backwar
   for (FeatureShape const& s : t.out) out.push_back(block(dice, s, 1.0F, !t.contiguous_out));
   forward(reference, reads<plain::Device>(t.in), writes<plain::Device>(out));
   for (std::size_t i : t.flows) d_out[i] = compared.operand(block(dice, t.out[i]));
-  bool const sparse = dice.integer(0, 2) == 0;  // now and then somebody wants no gradient
+  bool const sparse = dice.integer(0, 2) == 0;  // now and then somebody wants not every gradient
   for (std::size_t i : t.learns)
-    if (!t.in[i].memory.empty() && !(sparse && dice.coin())) d_in[i] = block(dice, t.in[i].shape, 0.1F, t.in[i].shape.pixels() > 1);
+    if (!t.in[i].memory.empty() && !(sparse && dice.coin() && t.learns.size() > 1)) d_in[i] = block(dice, t.in[i].shape, 0.1F, t.in[i].shape.pixels() > 1);
   compared(d_in, [&]<class Device>(Device& device, auto const& targets) {
     backward(device, reads<Device>(t.in), reads<Device>(out), reads<Device>(d_out), targets);
   });

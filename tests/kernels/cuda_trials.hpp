@@ -40,8 +40,9 @@ struct OnHostKernels {
   }
 };
 
-/// Trials of each kernel: 50, or what TADP_TRIALS says, for tools that take their time.
-inline int const shapes = std::getenv("TADP_TRIALS") != nullptr ? std::max(1, std::atoi(std::getenv("TADP_TRIALS"))) : 50;
+/// Trials of each operation, or what TADP_TRIALS says, for tools that take their time: a kernel has 50 of them, though now and
+/// then nobody wants its gradient.
+inline int const shapes = std::getenv("TADP_TRIALS") != nullptr ? std::max(1, std::atoi(std::getenv("TADP_TRIALS"))) : 64;
 
 /// The passes of one trial: forward, and backward where it is given.
 template <class Compare, class Forward>
