@@ -6,8 +6,8 @@
 #include "cuda_trials.hpp"
 #include "tadp/device/kernel_device.hpp"
 
-#include <limits>
 #include <memory>
+#include <utility>
 
 namespace host_cuda {
 
