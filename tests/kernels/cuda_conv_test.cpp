@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA kernels of convolutions on the host against plain loops: odd sizes, strides, paddings, doublings, slices,
 // residuals, ReLU, and transposed ones whose taps leave gaps, meet and overlap.
-#include "cuda_trials.hpp"
+#include "element_trials.hpp"
 
 using namespace host_cuda;
 
@@ -21,7 +21,7 @@ ConvGeometry geometry(Dice& dice) {
 TEST_CASE("the kernels of convolutions and their gradients are plain loops'") {
   ConvGeometry g;
   bool relu = false;
-  kernels_agree(
+  elements_agree(
       221,
       [&](Dice& dice) {
         g = geometry(dice);
@@ -44,7 +44,7 @@ TEST_CASE("the kernels of convolutions and their gradients are plain loops'") {
 
 TEST_CASE("the kernels of transposed convolutions and their gradients are plain loops'") {
   ConvGeometry g;
-  kernels_agree(
+  elements_agree(
       222,
       [&](Dice& dice) {
         g = {.kernel = static_cast<int>(dice.integer(1, 5)), .stride = static_cast<int>(dice.integer(1, 3))};
