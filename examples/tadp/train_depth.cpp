@@ -16,7 +16,7 @@ Status train_depth_on_data(DataTraining& training) {
   training.warn_of(data.report());
   if (!data.has_focals()) head.depth.focal = 0.0F;  // whatever cameras took the pictures: no focal length goes with these metres
   training.read_prompts(data, {});
-  training.notes["depth_scale"] = std::to_string(data.units_per_metre());
+  training.notes["depth_scale"] = json(data.units_per_metre()).dump();
   auto const model = std::make_shared<tadp::StreetDepth const>();
   auto old = tadp::find_head(training.file.description, head.task);
   if (old) old->depth.focal = head.depth.focal;
