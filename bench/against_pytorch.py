@@ -3,7 +3,8 @@
 """The sd15 backbone of tadp beside PyTorch: same weights, same picture, same threads, passes taken in turn.
 
     python bench/against_pytorch.py build/release/bench/backbone [--size 512 512] [--rounds 3] [--threads 2]
-    python bench/against_pytorch.py build/cuda/bench/backbone_cuda --device cuda --element float tf32 half bfloat16 --peer eager fused graph
+    cmake --build build/release --target bench_backbone_cuda
+    python bench/against_pytorch.py build/release/bench/backbone_cuda --device cuda --element float tf32 half bfloat16 --peer eager fused graph
 
 Needs torch, numpy and safetensors, and the numeric reference (../shared/reference, or --reference DIR) for the PyTorch
 model. For each element and peer it prints both times and their ratio; then tadp's peak memory against its weights (on the

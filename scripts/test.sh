@@ -27,6 +27,8 @@ for preset in "$@"; do
   cmake --build --preset "$preset" -j "$jobs"
   echo "== $preset: test"
   ctest --preset "$preset" -j "$(nproc)" || failed+=("$preset")
+  # ctest shows the output of failing tests alone; what the CUDA kernels took to compile is to be seen in every run.
+  grep -h '^the CUDA kernels .* of processor time' "build/$preset/Testing/Temporary/LastTest.log" || echo "nvcc compiled no kernels in this run"
 done
 if [ ${#failed[@]} -gt 0 ]; then
   echo "Tests failed in: ${failed[*]}" >&2

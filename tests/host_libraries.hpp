@@ -8,6 +8,7 @@
 #include "tadp/kernels/cuda/library_attention.hpp"
 #include "tadp/kernels/cuda/library_conv.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -64,7 +65,7 @@ void multiply(cuda::Product const& p, cuda::ProductOperands const& o) {
       double sum = bias ? static_cast<double>(bias.get(i)) : 0.0;
       for (index_t l = 0; l < p.k; ++l) sum += wide(a[p.turn_a ? l + i * p.stride_a : i + l * p.stride_a]) * wide(b[p.turn_b ? j + l * p.stride_b : l + j * p.stride_b]);
       if (c) sum += static_cast<double>(c.get(i + j * p.stride_c));
-      d.set(i + j * p.stride_d, static_cast<float>(sum));
+      d.set(i + j * p.stride_d, static_cast<float>(p.relu ? std::max(sum, 0.0) : sum));
     }
 }
 
@@ -92,7 +93,7 @@ inline bool library_convolve(WithLibraries&, cuda::ConvolutionKind const& k, cud
   Packed const xs{x.data(), k.x_shape()}, ys{y.data(), k.y_shape()};
   switch (k.pass) {
     case cuda::ConvolutionPass::forward:
-      plain::conv2d<float>(device, g, Read(xs), w.data(), bias.empty() ? nullptr : bias.data(), Read{}, residual.empty() ? Read{} : Read{residual.data(), k.y_shape()}, ys);
+      plain::conv2d<float>(device, g, Read(xs), w.data(), bias.empty() ? nullptr : bias.data(), Read{}, residual.empty() ? Read{} : Read{residual.data(), k.y_shape()}, ys, k.relu);
       at(o.y).write(y);
       break;
     case cuda::ConvolutionPass::input_gradient:
@@ -108,6 +109,9 @@ inline bool library_convolve(WithLibraries&, cuda::ConvolutionKind const& k, cud
   }
   return true;
 }
+
+/// Every third count of channels, a few pixels at a time.
+inline index_t library_unfolds(WithLibraries&, cuda::ConvolutionKind const& k) { return k.y[3] % 3 == 0 ? 300 : 0; }
 
 /// Heads of a multiple of eight channels, as cuDNN's flash kernels have it. Probabilities are not rounded.
 inline bool library_attend(WithLibraries&, cuda::AttentionKind const& kind, cuda::AttentionOperands const& o) {

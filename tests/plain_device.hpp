@@ -92,7 +92,7 @@ void for_each_tap(ConvGeometry const& g, FeatureShape const& in, FeatureShape co
 }
 
 template <class T>
-void conv2d(Device&, ConvGeometry const& g, Read<T> x, Numbers<T> weight, Numbers<T> bias, Reads<T> shift, Reads<T> residual, Writes<T> y) {
+void conv2d(Device&, ConvGeometry const& g, Read<T> x, Numbers<T> weight, Numbers<T> bias, Reads<T> shift, Reads<T> residual, Writes<T> y, bool relu = false) {
   index_t const in = x.shape.channels(), out = y.shape.channels();
   Sums sums(y.shape.count());
   for_each_tap(g, x.shape, y.shape, [&](index_t op, index_t ip, index_t tap) {
@@ -107,7 +107,7 @@ void conv2d(Device&, ConvGeometry const& g, Read<T> x, Numbers<T> weight, Number
     if (bias != nullptr) total += static_cast<double>(bias[c]);
     if (shift) total += static_cast<double>(shift.pixel(shift.shape[0] == 1 ? 0 : p / positions)[c]);
     if (residual) total += static_cast<double>(residual.pixel(p)[c]);
-    set(y.pixel(p)[c], total);
+    set(y.pixel(p)[c], relu ? std::max(total, 0.0) : total);
   });
 }
 

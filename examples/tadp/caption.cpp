@@ -91,9 +91,9 @@ Status report(tadp::CaptionReport const& report, CaptionOptions const& o, std::s
   if (common.json) {
     json failed = json::array();
     for (auto const& failure : report.failed) failed.push_back({{"picture", failure.picture.string()}, {"message", failure.message}});
-    print_json({{"out", o.out}, {"pictures", count}, {"asked", report.asked}, {"same", report.same}, {"known", report.known}, {"failed", failed}});
+    print_json({{"out", o.out}, {"pictures", count}, {"asked", report.asked}, {"answered", report.answered}, {"same", report.same}, {"known", report.known}, {"failed", failed}});
   } else if (!common.quiet) {
-    std::printf("%zu pictures -> %s (%zu asked for, %zu of the same content as another, %zu known before)\n", count, o.out.c_str(), report.asked, report.same, report.known);
+    std::printf("%zu pictures -> %s (%zu asked for, %zu answered, %zu skipped, %zu of the same content as another, %zu known before)\n", count, o.out.c_str(), report.asked, report.answered, report.failed.size(), report.same, report.known);
   }
   if (report.failed.empty()) return ok;
   complain(std::to_string(report.failed.size()) + " of " + std::to_string(count) + " pictures have no caption; the same command asks for them again");
@@ -115,9 +115,12 @@ Status run(CaptionOptions const& o, Common const& common) {
     auto const done = tadp::caption_pictures(captioner, pictures, cache, {.parallel = o.parallel}, control);
     progress.clear();
     return report(done, o, pictures.size(), common);
-  } catch (tadp::Error const&) {
+  } catch (tadp::Error const& error) {
     progress.clear();
-    if (!cache.entries().empty()) complain("stopped; " + o.out + " holds the captions of " + std::to_string(cache.entries().size()) + " pictures, and the same command goes on from there");
+    if (cache.entries().empty()) throw;
+    std::string const kept = "stopped; " + o.out + " holds the captions of " + std::to_string(cache.entries().size()) + " pictures, and the same command goes on from there";
+    if (error.code() == tadp::Errc::cancelled) throw tadp::Error(tadp::Errc::cancelled, kept);
+    complain(kept);
     throw;
   }
 }
@@ -144,9 +147,9 @@ void add_caption(CLI::App& app, Command& command) {
   sub->add_option("--prompt", o->prompt, "what to ask, else for one plain sentence")->type_name("TEXT");
   sub->add_option("--words", o->words, "longest caption in words, 0: no limit; CLIP reads about 60")->capture_default_str()->check(CLI::Range(0, 1000))->type_name("N");
   sub->add_option("--max-tokens", o->max_tokens, "longest answer in tokens of the model")->capture_default_str()->check(CLI::Range(1, 100000))->type_name("N");
-  sub->add_option("--temperature", o->temperature, "0: the same answer each time; below 0: the server's")->capture_default_str()->check(CLI::Range(-1.0, 2.0))->type_name("X");
+  sub->add_option("--temperature", o->temperature, "0: the same answer each time; below 0: the server's")->capture_default_str()->check(number_between(-1.0, 2.0))->type_name("X");
   sub->add_option("--retries", o->retries, "attempts after the first, where the server is busy or away")->capture_default_str()->check(CLI::Range(0, 1000))->type_name("N");
-  sub->add_option("--timeout", o->timeout, "seconds to wait for an answer")->capture_default_str()->check(CLI::Range(0.1, 86400.0))->type_name("S");
+  sub->add_option("--timeout", o->timeout, "seconds to wait for an answer")->capture_default_str()->check(number_between(0.1, 86400.0))->type_name("S");
   sub->add_option("--parallel", o->parallel, "pictures asked for at a time")->capture_default_str()->check(CLI::Range(1, 256))->type_name("N");
   add_common(*sub, command.common);
   sub->footer(examples({"llama-server -m model.gguf --mmproj mmproj.gguf --port 8080", "tadp caption photos --endpoint http://localhost:8080 --out captions.json",

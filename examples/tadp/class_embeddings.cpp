@@ -2,9 +2,10 @@
 // `tadp class-embeddings`: names of classes to one embedding each, averaged over the 80 sentences of CLIP's evaluation.
 // What is done is kept beside the result, so that an interrupted run goes on where it was.
 #include "tadp/interrupt.hpp"
+#include "tadp/learned_use.hpp"
 #include "tadp/program.hpp"
 #include "tadp/progress.hpp"
-#include "tadp/vocabulary_option.hpp"
+#include "tadp/runner.hpp"
 
 #include "tadp/data/classes.hpp"
 #include "tadp/io/model_configs.hpp"
@@ -75,7 +76,7 @@ class Embedding {
   Status embed(tadp::ModelSource const& model, std::vector<std::string> const& names) {
     auto const own_words = tadp::has_description(model.metadata()) ? tadp::description_of(model.metadata(), model.path().string()).vocabulary : std::vector<std::string>();
     ModelWords const words = model_words(WordSource{model, Config, own_words, true}, o_.words);
-    if (words.tokenizer) (void)words.tokenizer(names.front());  // what is missing is told before the weights are read
+    if (words.tokenizer) read(names, words, Config);  // what is missing is told before the weights are read
     auto const list = std::make_shared<tadp::ParameterList>();
     tadp::TextEncoderOf<Config> const encoder(tadp::Scope(*list) / "cond_stage_model" / "transformer" / "text_model", tadp::row_count(words.learned));
     tadp::Weights<tadp::Cpu> weights(tadp::Cpu(o_.threads), list);
@@ -85,6 +86,21 @@ class Embedding {
     return embed(weights, encoder, words.tokenizer, names);
   }
 
+  void read(std::vector<std::string> const& names, ModelWords const& words, tadp::TextEncoderConfig const& config) const {
+    LearnedUse learned(words.learned, config, common_.quiet);
+    std::vector<std::string> unknown;
+    for (std::string const& name : names) {
+      std::string text = name;
+      std::replace(text.begin(), text.end(), '_', ' ');
+      auto const tokens = words.tokenizer(text);
+      learned.note(name, tokens);
+      for (std::string const& word : tokens.unknown)
+        if (std::find(unknown.begin(), unknown.end(), word) == unknown.end()) unknown.push_back(word);
+    }
+    learned.warn(o_.classes);
+    learned.warn_of_unused();
+    warn_of_words(unknown, false, o_.classes.empty() ? "the names of the classes" : o_.classes);
+  }
   template <class TextEncoder>
   Status embed(tadp::Weights<tadp::Cpu> const& weights, TextEncoder const& encoder, tadp::Tokenizer const& tokenizer, std::vector<std::string> const& names) {
     fs::path const part = o_.out + ".part";

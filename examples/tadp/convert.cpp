@@ -93,7 +93,7 @@ void add_convert(CLI::App& app, Command& command) {
   sub->add_option("--dtype", o->dtype, "number format of the weights; as they are unless given")->check(CLI::IsMember({"f32", "f16", "bf16"}))->type_name("f32|f16|bf16");
   sub->add_option("--vocab", o->vocabulary, "for diffusers: CLIP's vocabulary, where the model is no folder that has it; a file or folder as `tadp tokenize` reads it")->type_name("FILE|DIR");
   sub->add_option("--prompt", o->prompt, "of a released checkpoint whose head does not tell")->check(CLI::IsMember({"caption", "averaged_eos"}))->type_name("caption|averaged_eos");
-  sub->add_option("--latent-scale", o->latent_scale, "of a released checkpoint that does not tell: 1 or 0.18215")->check(CLI::PositiveNumber)->type_name("NUMBER");
+  sub->add_option("--latent-scale", o->latent_scale, "of a released checkpoint that does not tell: 1 or 0.18215")->check(number_above_zero())->type_name("NUMBER");
   sub->add_flag("--ema", o->averaged, "take the averaged weights of the UNet where the file has them");
   sub->add_flag("--force", o->force, "replace the file --out");
   add_common(*sub, command.common);

@@ -60,6 +60,32 @@ inline tadp::Picture colour_depth(tadp::DepthMap const& depth, DepthRange const&
   return out;
 }
 
+/// A number under the scale, from its left end.
+struct ScaleLabel {
+  std::string text{};
+  int left = 0, width = 0;
+};
+
+/// The metres under a scale of `bar` pixels: at its ends, and between them as many as leave room between any two.
+inline std::vector<ScaleLabel> scale_labels(DepthRange const& range, int bar, int size) {
+  std::vector<ScaleLabel> labels;
+  for (int const ticks : {5, 3, 2}) {
+    labels.clear();
+    bool apart = true;
+    for (int i = 0; i < ticks; ++i) {
+      double const part = static_cast<double>(i) / (ticks - 1), metres = range.near + part * (range.far - range.near);
+      char text[32];
+      std::snprintf(text, sizeof text, range.far < 1e5 ? "%.2f m" : "%.4g m", metres);
+      int const wide = text_width(text, size), left = std::clamp(static_cast<int>(part * bar) - wide / 2, 0, std::max(0, bar - wide));
+      apart = apart && (labels.empty() || left >= labels.back().left + labels.back().width + size);
+      labels.push_back({text, left, wide});
+    }
+    if (apart) return labels;
+  }
+  labels.pop_back();  // two do not fit: the near end alone
+  return labels;
+}
+
 /// The coloured depth with a title and the scale of its colours in metres under it.
 inline tadp::Picture depth_sheet(tadp::DepthMap const& depth, std::string const& title) {
   using namespace draw_detail;
@@ -75,14 +101,7 @@ inline tadp::Picture depth_sheet(tadp::DepthMap const& depth, std::string const&
   for (std::size_t i = 0; i < lines.size(); ++i) draw_text(out, margin, top + static_cast<int>(i) * 2 * size, size, lines[i], ink);
   fill(out, margin - 1, scale - 1, bar + 2, size + size / 2 + 2, frame);
   for (int x = 0; x < bar; ++x) fill(out, margin + x, scale, 1, size + size / 2, depth_colour(static_cast<double>(x) / (bar - 1)));
-  constexpr int ticks = 5;
-  for (int i = 0; i < ticks; ++i) {
-    double const part = static_cast<double>(i) / (ticks - 1);
-    char text[32];
-    std::snprintf(text, sizeof text, "%.2f m", range.near + part * (range.far - range.near));
-    int const wide = text_width(text, size);
-    draw_text(out, margin + std::clamp(static_cast<int>(part * bar) - wide / 2, 0, bar - wide), under, size, text, faint);
-  }
+  for (ScaleLabel const& label : scale_labels(range, bar, size)) draw_text(out, margin + label.left, under, size, label.text, faint);
   return out;
 }
 

@@ -2,6 +2,8 @@
 // `tadp evaluate`: the command, and what its tasks share.
 #include "tadp/evaluate.hpp"
 
+#include <cmath>
+
 namespace program {
 
 namespace {
@@ -21,9 +23,10 @@ std::string task_of(EvaluateOptions const& o, ModelFile const& file) {
   return heads[0].task == "segmentation_voc" ? "segmentation" : heads[0].task;
 }
 
-/// A device or a rule of texts that there is not is told before a model is opened; what classes there are is known later.
+/// A device, a modifier or a rule of texts that there is not is told before a model is opened; what classes there are is known later.
 std::string const& checked_model(EvaluateOptions const& o) {
   require_device(o.device);
+  require_phrase_words(o.modifier.modifier, o.words);
   (void)prompt_rule(o.prompt, std::array{std::string("class")});
   return o.model;
 }
@@ -76,11 +79,33 @@ json Evaluating::report(tadp::EvaluationRun const& run) const {
           {"unknown_words", run.unknown_words}, {"truncated_prompts", run.truncated}};
 }
 
+std::string score_text(double value, int width, int decimals, char const* unit) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f%s", decimals, value, unit);
+  std::string const shown = std::isnan(value) ? "-" : text;
+  return std::string(shown.size() < static_cast<std::size_t>(width) ? static_cast<std::size_t>(width) - shown.size() : 0, ' ') + shown;
+}
+
+json left_out_json(tadp::FolderReport const& report) {
+  json out{{"pictures", json::object()}, {"objects", json::object()}};
+  for (std::size_t kind = 0; kind < tadp::folder_fault_kinds; ++kind) {
+    auto const fault = static_cast<tadp::FolderFault>(kind);
+    if (report.count(fault) > 0) out[tadp::concerns_box(fault) ? "objects" : "pictures"][std::string(to_string(fault))] = report.count(fault);
+  }
+  return out;
+}
+
+void Evaluating::warn_of_nothing(std::string const& why) const { complain("warning: there was nothing to score: " + why + "; file: " + o_.data); }
+
 void Evaluating::warn_of_folder(tadp::FolderReport const& report) const {
   if (!report.complete()) complain("warning: a part of the data set is not used; file: " + o_.data + "; found: " + report.text());
   if (report.remark_count() > 0)
     complain("warning: files of the data set are worth a look; file: " + o_.data + "; found: " + std::to_string(report.remark_count()) + ", the first is " +
              tadp::printable(report.remarks().front().file + ": " + report.remarks().front().text, 300));
+}
+
+void Evaluating::tell_left_out(tadp::FolderReport const& report) {
+  if (!report.complete()) std::printf("left out: %s\n", report.text(0).c_str());
 }
 
 Status Evaluating::finish(json const& report) const {
@@ -105,9 +130,9 @@ void add_evaluate(CLI::App& app, Command& command) {
   sub->add_flag("--ceiling", o->ceiling, "labels: also what the model's stride would allow with perfect answers");
   sub->add_flag("--incomplete", o->incomplete, "depth and boxes: score what of the folder can be used and name the rest, in place of an error");
   sub->add_option("--list", o->list, "depth: the list, in the folder or elsewhere; else list.txt where there is one")->type_name("FILE");
-  sub->add_option("--depth-scale", o->depth_scale, "depth: units a metre of PNG files; else what the list says, or 1000")->check(CLI::PositiveNumber)->type_name("N");
-  sub->add_option("--min-depth", o->least, "depth: metres; what is nearer does not count")->capture_default_str()->check(CLI::PositiveNumber)->type_name("M");
-  sub->add_option("--max-depth", o->most, "depth: metres; what is farther does not count; else the model's largest depth")->check(CLI::PositiveNumber)->type_name("M");
+  sub->add_option("--depth-scale", o->depth_scale, "depth: units a metre of PNG files; else what the list says, or 1000")->check(number_above_zero())->type_name("N");
+  sub->add_option("--min-depth", o->least, "depth: metres; what is nearer does not count")->capture_default_str()->check(number_above_zero())->type_name("M");
+  sub->add_option("--max-depth", o->most, "depth: metres; what is farther does not count; else the model's largest depth")->check(number_above_zero())->type_name("M");
   sub->add_flag("--eigen", o->eigen, "depth: only rows 45 to 470 and columns 41 to 600, as papers score NYUv2");
   sub->add_option("--split", o->split, "boxes: a list of ImageSets/Main without its ending; else all annotations")->type_name("NAME");
   add_threads(*sub, o->threads);

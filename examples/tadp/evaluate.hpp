@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tadp/interrupt.hpp"
+#include "tadp/learned_use.hpp"
 #include "tadp/progress.hpp"
 #include "tadp/prompt_option.hpp"
 #include "tadp/runner.hpp"
@@ -29,26 +30,39 @@ struct EvaluateOptions {
   tadp::ModifierUse modifier{};
 };
 
+/// A score at the right of `width` letters: "  71.30%", or "-" where there was nothing to score.
+std::string score_text(double value, int width, int decimals, char const* unit = "");
+
+/// How many pictures and objects of a folder are not used, by reason; a picture may stand under two.
+json left_out_json(tadp::FolderReport const& report);
+
 /// What the functions of runs/evaluator.hpp want of a session.
 struct RunnerSession {
   Runner& runner;
+  LearnedUse& learned;
   int class_count = 0;
   tadp::Tokens read{};
 
   int classes() const { return class_count; }
   tadp::LabelMap operator()(tadp::PictureView picture, tadp::Prompt const& prompt, tadp::Control const& control) {
-    read = runner.encode(prompt, control);
+    encode(prompt, control);
     return runner.segment(picture, prompt, {}, control).labels;
   }
   tadp::DepthMap depth(tadp::PictureView picture, tadp::Prompt const& prompt, tadp::Control const& control) {
-    read = runner.encode(prompt, control);
+    encode(prompt, control);
     return runner.depth(picture, prompt, control);
   }
   tadp::DetectionResult detect(tadp::PictureView picture, tadp::Prompt const& prompt, tadp::Control const& control) {
-    read = runner.encode(prompt, control);
+    encode(prompt, control);
     return runner.detect(picture, prompt, control);
   }
   tadp::Tokens const& tokens() const { return read; }
+
+ private:
+  void encode(tadp::Prompt const& prompt, tadp::Control const& control) {
+    read = runner.encode(prompt, control);
+    learned.note(tadp::text_of(prompt), read);
+  }
 };
 
 class Evaluating {
@@ -76,9 +90,12 @@ class Evaluating {
   auto run(Evaluate const& evaluate) {
     auto const runner = start();
     auto const begin = std::chrono::steady_clock::now();
-    RunnerSession session{*runner, static_cast<int>(head_.classes.size())};
+    LearnedUse learned(runner->learned(), file_.description.text, common_.quiet);
+    RunnerSession session{*runner, learned, static_cast<int>(head_.classes.size())};
     auto result = evaluate(session, tadp::Control{.stop = interrupt_.token(), .progress = [&](std::size_t done, std::size_t total) { show(begin, done, total); }});
     progress_.clear();
+    learned.warn(o_.data);
+    learned.warn_of_unused();
     warn_of_words(result.unknown_words, result.truncated > 0, o_.data);
     if (tells()) std::printf("%s on %zu pictures of %s, prompt: %s\n", file_.path.c_str(), result.pictures, o_.data.c_str(), tadp::printable(result.prompt).c_str());
     return result;
@@ -87,6 +104,10 @@ class Evaluating {
   json report(tadp::EvaluationRun const& run) const;
   /// Says what of a folder is not used, and what is worth a look.
   void warn_of_folder(tadp::FolderReport const& report) const;
+  /// Says that the scores are none, and why: "no pixel of depth lies within the caps".
+  void warn_of_nothing(std::string const& why) const;
+  /// Prints how much of a folder is not used, by reason, where there is something.
+  static void tell_left_out(tadp::FolderReport const& report);
   /// Prints the report where it is asked for.
   Status finish(json const& report) const;
 

@@ -4,6 +4,8 @@
 
 #include "tadp/data/voc_boxes.hpp"
 
+#include <cmath>
+
 namespace program {
 
 namespace {
@@ -25,14 +27,10 @@ json score_json(tadp::DetectionScore const& score, std::vector<tadp::ClassDescri
 void print_score(tadp::DetectionScore const& score, std::vector<tadp::ClassDescription> const& classes) {
   std::printf("  %-20s %15s %14s %8s %10s\n", "class", "AP50, 11 points", "AP50, area", "objects", "detections");
   for (int c = 1; c < score.classes(); ++c) {
-    std::printf("  %-20s", tadp::printable(classes[static_cast<std::size_t>(c)].name, 20).c_str());
-    if (score.truths(c) == 0)
-      std::printf(" %15s %14s", "-", "-");  // no object: no precision
-    else
-      std::printf(" %14.2f%% %13.2f%%", 100 * score.ap_eleven(c), 100 * score.ap_area(c));
-    std::printf(" %8llu %10llu\n", static_cast<unsigned long long>(score.truths(c)), static_cast<unsigned long long>(score.detections(c)));
+    std::printf("  %-20s %s %s %8llu %10llu\n", tadp::printable(classes[static_cast<std::size_t>(c)].name, 20).c_str(), score_text(100 * score.ap_eleven(c), 15, 2, "%").c_str(),
+                score_text(100 * score.ap_area(c), 14, 2, "%").c_str(), static_cast<unsigned long long>(score.truths(c)), static_cast<unsigned long long>(score.detections(c)));
   }
-  std::printf("mAP50 %.2f %% (11 points), %.2f %% (area)\n", 100 * score.mean_ap_eleven(), 100 * score.mean_ap_area());
+  std::printf("mAP50 %s (11 points), %s (area)\n", score_text(100 * score.mean_ap_eleven(), 0, 2, " %").c_str(), score_text(100 * score.mean_ap_area(), 0, 2, " %").c_str());
 }
 
 }  // namespace
@@ -50,11 +48,13 @@ Status evaluate_boxes(Evaluating& e) {
     difficult += static_cast<std::size_t>(std::count_if(data.boxes(i).begin(), data.boxes(i).end(), [](tadp::TrueBox const& b) { return b.difficult; }));
   json out = e.report(result);
   out.update(score_json(result.score, classes));
-  out.update({{"difficult", difficult}, {"split", o.split}});
+  out.update({{"difficult", difficult}, {"split", o.split}, {"left_out", left_out_json(data.report())}});
   if (e.tells()) {
     print_score(result.score, classes);
     if (difficult > 0) std::printf("%zu difficult objects neither count nor are held against the model\n", difficult);
+    e.tell_left_out(data.report());
   }
+  if (std::isnan(result.score.mean_ap_area())) e.warn_of_nothing(difficult > 0 ? "all objects of the pictures are difficult ones" : "the pictures have no objects");
   return e.finish(out);
 }
 

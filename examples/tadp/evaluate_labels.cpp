@@ -30,9 +30,10 @@ json score_json(tadp::SegmentationScore const& score, std::vector<tadp::ClassDes
 void print_score(tadp::SegmentationScore const& score, std::vector<tadp::ClassDescription> const& classes) {
   std::printf("  %-20s %7s %9s %8s\n", "class", "IoU", "accuracy", "share");
   for (int c = 0; c < score.classes(); ++c)
-    std::printf("  %-20s %6.2f%% %8.2f%% %7.2f%%\n", tadp::printable(classes[static_cast<std::size_t>(c)].name, 20).c_str(), 100 * score.iou(c), 100 * score.accuracy(c),
+    std::printf("  %-20s %s %s %7.2f%%\n", tadp::printable(classes[static_cast<std::size_t>(c)].name, 20).c_str(), score_text(100 * score.iou(c), 7, 2, "%").c_str(), score_text(100 * score.accuracy(c), 9, 2, "%").c_str(),
                 100.0 * static_cast<double>(score.labelled(c)) / static_cast<double>(std::max<std::uint64_t>(1, score.pixels())));
-  std::printf("mIoU %.2f %%, pixel accuracy %.2f %%, class accuracy %.2f %%\n", 100 * score.miou(), 100 * score.pixel_accuracy(), 100 * score.class_accuracy());
+  auto const percent = [](double share) { return score_text(100 * share, 0, 2, " %"); };
+  std::printf("mIoU %s, pixel accuracy %s, class accuracy %s\n", percent(score.miou()).c_str(), percent(score.pixel_accuracy()).c_str(), percent(score.class_accuracy()).c_str());
 }
 
 }  // namespace
@@ -47,11 +48,12 @@ Status evaluate_labels(Evaluating& e) {
   json out = e.report(result);
   out.update(score_json(result.score, classes));
   if (e.tells()) print_score(result.score, classes);
+  if (result.score.pixels() == 0) e.warn_of_nothing("no pixel has a label");
   if (o.ceiling) {
     int const stride = e.description().vae.stride();
     auto const best = tadp::ceiling(data, static_cast<int>(classes.size()), stride, e.opening());
     out["ceiling"] = score_json(best, classes);
-    if (e.tells()) std::printf("ceiling of a stride of %d pixels: mIoU %.2f %%; the model has %.1f %% of it\n", stride, 100 * best.miou(), 100 * result.score.miou() / best.miou());
+    if (e.tells()) std::printf("ceiling of a stride of %d pixels: mIoU %s; the model has %s of it\n", stride, score_text(100 * best.miou(), 0, 2, " %").c_str(), score_text(100 * result.score.miou() / best.miou(), 0, 1, " %").c_str());
   }
   return e.finish(out);
 }

@@ -2,6 +2,7 @@
 // `tadp explain`: one page that shows where each word of a caption looks, and what the head makes of the picture.
 #include "tadp/html_page.hpp"
 #include "tadp/interrupt.hpp"
+#include "tadp/learned_use.hpp"
 #include "tadp/program.hpp"
 #include "tadp/progress.hpp"
 #include "tadp/runner.hpp"
@@ -125,6 +126,7 @@ void require_own_file(ExplainOptions const& o, fs::path const& model) {
 
 Status run(ExplainOptions const& o, Common const& common) {
   require_device(o.device);
+  require_phrase_words(o.modifier, o.words);
   tadp::Picture const picture = tadp::read_image(o.picture);
   RunnerOptions options{.stride = o.stride, .threads = o.threads, .device = o.device, .words = o.words};
   if (!o.window.empty()) options.window = size_of(o.window, "--window", true);
@@ -139,9 +141,14 @@ Status run(ExplainOptions const& o, Common const& common) {
   ProgressLine progress(common.quiet);
   progress.show("reading " + file.path.string());
   auto const runner = make_runner(file, options);
+  progress.clear();
+  LearnedUse learned(runner->learned(), file.description.text, common.quiet);
   tadp::Control const control{.stop = interrupt.token(), .progress = [&](std::size_t done, std::size_t total) { progress.show(o.picture + ": " + std::to_string(100 * done / std::max<std::size_t>(1, total)) + " %"); }};
   tadp::Tokens const tokens = runner->encode(prompt, control);
   progress.clear();
+  learned.note(tadp::text_of(prompt), tokens);
+  learned.warn(o.picture);
+  learned.warn_of_unused();
   warn_of_words(tokens.unknown, tokens.truncated, o.picture);
   Wording wording = wording_of(takes_captions(file.description) ? tadp::text_of(prompt) : "", tokens, runner->positions());
   auto const result = runner->segment(picture, prompt, {.maps = wording.positions}, control);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `tadp features`: the pyramid and the maps of a picture as a safetensors file, under the goldens' names.
 #include "tadp/interrupt.hpp"
+#include "tadp/learned_use.hpp"
 #include "tadp/progress.hpp"
 #include "tadp/runner.hpp"
 
@@ -30,6 +31,7 @@ void write(Runner& runner, FeaturesOptions const& o, tadp::Picture const& pictur
 
 Status run(FeaturesOptions const& o, Common const& common) {
   require_device(o.device);
+  require_phrase_words(o.modifier, o.words);
   tadp::Picture picture = tadp::read_image(o.picture);
   if (!o.size.empty()) {
     auto const [height, width] = size_of(o.size, "--size", true);
@@ -42,9 +44,14 @@ Status run(FeaturesOptions const& o, Common const& common) {
   Interrupt interrupt;
   ProgressLine progress(common.quiet);
   auto const runner = make_runner(file, {.threads = o.threads, .device = o.device, .words = o.words});
+  progress.clear();
+  LearnedUse learned(runner->learned(), file.description.text, common.quiet);
   tadp::Control const control{.stop = interrupt.token(), .progress = [&](std::size_t done, std::size_t total) { progress.show("computing: " + std::to_string(100 * done / std::max<std::size_t>(1, total)) + " %"); }};
   tadp::Tokens const tokens = runner->encode(prompt, control);
   progress.clear();
+  learned.note(tadp::text_of(prompt), tokens);
+  learned.warn(o.picture);
+  learned.warn_of_unused();
   warn_of_words(tokens.unknown, tokens.truncated, o.picture);
   write(*runner, o, picture, control);
   progress.clear();

@@ -2,6 +2,8 @@
 // The run over pictures, from names and captions to reports.
 #include "tadp/look.hpp"
 
+#include "tadp/learned_use.hpp"
+
 #include "tadp/io/captions.hpp"
 #include "tadp/io/image.hpp"
 #include "tadp/runs/street_heads.hpp"
@@ -52,7 +54,7 @@ std::vector<Look> looks_of(LookOptions const& o, std::vector<std::string> const&
 
 void add_focal(CLI::App& sub, LookOptions& o) {
   sub.add_option("--focal", o.focal, "the camera's focal length in pixels of the pictures; metres are in proportion to it. Without it that of the model's training stands in, in pixels of the pictures as the model sees them: " +
-                                      std::to_string(std::lround(tadp::street_depth.focal)) + " for the street model, `tadp inspect` tells it for others; a model without one tells the same metres with and without --focal")->check(CLI::PositiveNumber)->type_name("PIXELS");
+                                      std::to_string(std::lround(tadp::street_depth.focal)) + " for the street model, `tadp inspect` tells it for others; a model without one tells the same metres with and without --focal")->check(number_above_zero(1e9))->type_name("PIXELS");
 }
 
 void add_look(CLI::App& sub, LookOptions& o, Common& common) {
@@ -75,6 +77,7 @@ void add_look(CLI::App& sub, LookOptions& o, Common& common) {
 
 Status Looking::run(std::string const& task, std::vector<std::string> const& endings, std::function<Outcome(Look const&)> const& answer) {
   require_device(o_.device);
+  require_phrase_words(o_.modifier, o_.words);
   auto looks = looks_of(o_, endings);
   RunnerOptions options{.stride = o_.stride, .batch = o_.batch, .threads = o_.threads, .device = o_.device, .words = o_.words};
   if (!o_.window.empty()) options.window = size_of(o_.window, "--window", true);
@@ -91,6 +94,8 @@ Status Looking::run(std::string const& task, std::vector<std::string> const& end
   }
   progress_.show("reading " + model_->path.string());
   runner_ = make_runner(*model_, options);
+  progress_.clear();
+  LearnedUse learned(runner_->learned(), description().text, common_.quiet);
   json results = json::array();
   for (std::size_t i = 0; i < looks.size(); ++i) {
     Look& look = looks[i];
@@ -103,6 +108,8 @@ Status Looking::run(std::string const& task, std::vector<std::string> const& end
     look.picture.focal = o_.focal;
     look.tokens = runner_->encode(look.prompt, control_);
     progress_.clear();
+    learned.note(tadp::text_of(look.prompt), look.tokens);
+    learned.warn(look.path.string());
     warn_of_words(look.tokens.unknown, look.tokens.truncated, look.path.string());
     Outcome outcome = answer(look);
     double const seconds = seconds_since(look.begin);
@@ -115,6 +122,7 @@ Status Looking::run(std::string const& task, std::vector<std::string> const& end
     results.push_back(std::move(outcome.report));
     look.picture = {};
   }
+  learned.warn_of_unused();
   if (common_.json) print_json({{"pictures", results}});
   return ok;
 }

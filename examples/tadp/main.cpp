@@ -14,15 +14,20 @@ constexpr char const* foot = R"(Exit statuses:
   0    done
   1    a check failed: a golden departs from its bound, weights hold NaN
   2    the command line makes no sense
-  3    a file or folder cannot be read, written or used
+  3    a file or folder cannot be read, written or used, or a part of the machine that is needed is not there
+  4    a device failed while it computed
   130  interrupted; what could be saved was saved
 
 Errors are one message on stderr, `tadp: ...`, with file, key, expected and found; --json puts them on stdout, too.
 `tadp COMMAND --help` shows the options of a command and examples.)";
 
 Status status_of(tadp::Errc code) {
-  if (code == tadp::Errc::argument) return usage;
-  return code == tadp::Errc::cancelled ? interrupted : bad_input;
+  switch (code) {
+    case tadp::Errc::argument: return usage;
+    case tadp::Errc::device: return device_failed;
+    case tadp::Errc::cancelled: return interrupted;
+    default: return bad_input;
+  }
 }
 
 bool asks_for_json(int argc, char** argv) {

@@ -9,6 +9,7 @@
 #include "tadp/io/file.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <thread>
 
@@ -21,6 +22,21 @@ void try_to_write(fs::path const& file) {
   std::vector<std::byte> const block(65536);
   tadp::AtomicFile probe(file);
   probe.write(block.data(), block.size());
+}
+
+template <class Allowed>
+CLI::Validator number_check(std::string const& which, Allowed const& allowed) {
+  auto const check = [which, allowed](std::string& text) {
+    double value = 0.0;
+    bool const number = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+    return number && allowed(value) ? std::string() : "a number " + which + " is needed, not " + tadp::printable(text, 60);
+  };
+  return {check, which};
+}
+std::string short_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
 }
 
 }  // namespace
@@ -49,6 +65,14 @@ void require_device(std::string const& name) {
 void add_threads(CLI::App& command, int& threads) {
   threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   command.add_option("--threads", threads, "threads to compute with")->capture_default_str()->check(CLI::Range(1, 1024))->type_name("N");
+}
+
+CLI::Validator number_between(double least, double most) {
+  return number_check("from " + short_number(least) + " to " + short_number(most), [=](double value) { return value >= least && value <= most; });
+}
+
+CLI::Validator number_above_zero(double end) {
+  return number_check("above 0 and below " + short_number(end), [=](double value) { return value < end && static_cast<float>(value) > 0.0F; });
 }
 
 std::string examples(std::initializer_list<char const*> lines) {

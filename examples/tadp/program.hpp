@@ -19,7 +19,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 /// Documented in the help of the program.
-enum Status : int { ok = 0, departs = 1, usage = 2, bad_input = 3, interrupted = 130 };
+enum Status : int { ok = 0, departs = 1, usage = 2, bad_input = 3, device_failed = 4, interrupted = 130 };
 
 /// Options that every command has.
 struct Common {
@@ -41,6 +41,10 @@ void add_device(CLI::App& command, std::string& device);
 void require_device(std::string const& name);
 /// --threads, all processors unless given.
 void add_threads(CLI::App& command, int& threads);
+/// The check of an option that is no whole number: within the two. CLI11's own let nan through.
+CLI::Validator number_between(double least, double most);
+/// The same above zero, for a float as for a double, and below `end`.
+CLI::Validator number_above_zero(double end = 1e30);
 /// Text for the foot of a command's help.
 std::string examples(std::initializer_list<char const*> lines);
 

@@ -4,7 +4,7 @@
 
 #include "tadp/draw_heat.hpp"
 
-#include "tadp/data/depth_image.hpp"
+#include "tadp/data/depth_summary.hpp"
 #include "tadp/io/depth_files.hpp"
 #include "tadp/io/image.hpp"
 
@@ -80,10 +80,11 @@ json write_depth(Look const& look, tadp::DepthMap const& depth, tadp::DepthMap c
   fs::path const png = look.file(".depth.png"), npy = look.file(".depth.npy");
   tadp::write_depth_png(png, depth.metres, depth.width, depth.height);
   tadp::write_npy(npy, depth.metres, depth.width, depth.height);
-  tadp::DepthSummary summary;
-  summary.add(counted);
+  float least = 0.0F, most = 0.0F;
+  for (float const m : counted.metres)
+    if (m > 0.0F) least = least > 0.0F ? std::min(least, m) : m, most = std::max(most, m);
   auto const beyond = std::count_if(depth.metres.begin(), depth.metres.end(), [](float m) { return m > 65.535F; });
-  return {{"png", png.string()}, {"npy", npy.string()}, {"least", summary.least()}, {"median", summary.median()}, {"most", summary.most()},
+  return {{"png", png.string()}, {"npy", npy.string()}, {"least", least}, {"median", tadp::median_depth(counted)}, {"most", most},
           {"png_units_per_metre", 1000}, {"pixels_beyond_png", beyond}, {"focal", look.picture.focal > 0.0F ? json(look.picture.focal) : json()}};
 }
 
@@ -106,7 +107,7 @@ std::string boxes_text(std::vector<tadp::Detected> const& objects, std::vector<t
 }
 
 void add_threshold(CLI::App& sub, double& threshold) {
-  sub.add_option("--threshold", threshold, "the lowest score of a box that is told; the network itself keeps those above 0.05")->capture_default_str()->check(CLI::Range(0.0, 1.0))->type_name("SCORE");
+  sub.add_option("--threshold", threshold, "the lowest score of a box that is told; the network itself keeps those above 0.05")->capture_default_str()->check(number_between(0.0, 1.0))->type_name("SCORE");
 }
 
 std::vector<tadp::Detected> above(tadp::DetectionResult const& found, double threshold) {

@@ -60,6 +60,8 @@ class Runner {
   virtual void write_features(fs::path const& path, tadp::PictureView picture, tadp::Control const& control) = 0;
   virtual std::array<int, 2> window() const = 0;
   virtual std::vector<int> stride() const = 0;  ///< down and to the right, in pixels; empty where it follows from the picture
+  /// In the order of their ids.
+  virtual std::span<tadp::TokenEmbedding const> learned() const = 0;
 };
 
 /// The head of a task, "segmentation" (of either form), "depth" or "detection"; Error(unsupported) that says which ones

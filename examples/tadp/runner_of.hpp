@@ -86,6 +86,7 @@ class RunnerOf final : public Runner {
     if (o.stride > 0) return {o.stride, o.stride};
     return {static_cast<int>(tadp::default_stride(o.window[0])), static_cast<int>(tadp::default_stride(o.window[1]))};
   }
+  std::span<tadp::TokenEmbedding const> learned() const override { return words_.learned; }
 
  private:
   static constexpr tadp::TextEncoderConfig text = Model::Backbone::TextEncoder::config;

@@ -2,6 +2,7 @@
 // `tadp sample`: pictures out of noise and a caption, to see what the street model's diffusion learned.
 #include "tadp/draw_sheet.hpp"
 #include "tadp/interrupt.hpp"
+#include "tadp/learned_use.hpp"
 #include "tadp/model_file.hpp"
 #include "tadp/progress.hpp"
 
@@ -37,6 +38,9 @@ Status run(SampleOptions const& o, Common const& common) {
   require_street_diffusion(file);
   tadp::WordTokenizer const tokenizer(file.description.vocabulary, tadp::street_text);
   auto const tokens = tokenizer(o.caption);
+  LearnedUse named;
+  named.note(o.caption, tokens);
+  named.warn("");
   if (!tokens.unknown.empty()) {
     std::string words;
     for (auto const& word : tokens.unknown) words += (words.empty() ? "" : ", ") + word;
@@ -79,7 +83,7 @@ void add_sample(CLI::App& app, Command& command) {
   sub->add_option("--count", o->count, "pictures")->capture_default_str()->check(CLI::Range(1, 64))->type_name("N");
   sub->add_option("--size", o->size, "width and height, multiples of 32")->capture_default_str()->type_name("WxH");
   sub->add_option("--steps", o->steps, "of the sampler")->capture_default_str()->check(CLI::Range(1, 999))->type_name("N");
-  sub->add_option("--guidance", o->guidance, "how strongly the caption rules; 1: not at all")->capture_default_str()->type_name("X");
+  sub->add_option("--guidance", o->guidance, "how strongly the caption rules; 1: not at all")->capture_default_str()->check(number_between(-1000.0, 1000.0))->type_name("X");
   sub->add_option("--seed", o->seed, "of the noise")->capture_default_str()->type_name("S");
   add_threads(*sub, o->threads);
   add_common(*sub, command.common);

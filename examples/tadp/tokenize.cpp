@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `tadp tokenize`: lines of text to the ids that CLIP's text encoder reads.
+#include "tadp/learned_use.hpp"
 #include "tadp/program.hpp"
 
 #include "tadp/io/bpe_vocabulary.hpp"
@@ -66,11 +67,14 @@ void print_ids(tadp::Tokens const& tokens) {
 Status run(TokenizeOptions const& o, Common const& common) {
   std::vector<tadp::AddedToken> added;
   for (std::string const& text : o.added) added.push_back(added_token(text));
-  tadp::BpeTokenizer const tokenizer(tadp::read_bpe_vocabulary(o.vocabulary, o.merges), tadp::clip_vit_l14, std::move(added));
+  tadp::BpeTokenizer const tokenizer(tadp::read_bpe_vocabulary(o.vocabulary, o.merges), tadp::clip_vit_l14, added);
+  LearnedUse named(added);
   json lines = json::array();
   std::string line;
   for (std::size_t number = 1; read_line(line, number); ++number) {
     auto const tokens = tokens_of_line(tokenizer, line, number);
+    named.note(line, tokens);
+    named.warn("standard input");
     if (tokens.truncated) complain("line " + std::to_string(number) + " has more tokens than the text encoder reads: its end was left out");
     if (common.json)
       lines.push_back({{"ids", tokens.ids}, {"words", tokens.words}, {"truncated", tokens.truncated}});

@@ -26,14 +26,14 @@ void add_train(CLI::App& app, Command& command) {
   sub->add_option("--crop", o->crop, "size of a training window in pixels. The trained model looks through windows of this size where it shows pictures of --fit whole, else through no smaller ones than before")->capture_default_str()->type_name("HxW");
   sub->add_option("--fit", o->fit, "long and short side that pictures are brought to, or `none`; else the model's. The trained model says the same")->type_name("LxS|none");
   sub->add_option("--optimizer", o->optimizer, "of matrices and convolutions; the rest is AdamW's. Muon gets farther in few steps")->capture_default_str()->check(CLI::IsMember({"adamw", "muon"}))->type_name("adamw|muon");
-  sub->add_option("--rate", o->rate, "learning rate of the head, at half of which the UNet learns; else 4e-4, for depth 5e-4, with a frozen backbone 1e-3")->check(CLI::PositiveNumber)->type_name("X");
+  sub->add_option("--rate", o->rate, "learning rate of the head, at half of which the UNet learns; else 4e-4, for depth 5e-4, with a frozen backbone 1e-3")->check(number_above_zero())->type_name("X");
   sub->add_option("--seed", o->seed, "of every draw")->capture_default_str()->type_name("S");
   sub->add_flag("--no-augmentation", o->unchanged, "windows without mirror, scales and colours");
   sub->add_flag("--incomplete", o->incomplete, "depth and boxes: learn from what of the folder can be used and name the rest, in place of an error");
   sub->add_option("--features", o->features, "labels, with --freeze backbone: the backbone's features are computed once, into this file, and the head learns from it; a file that is there is refused unless it is of the same weights, texts, windows and data")->type_name("FILE");
   sub->add_option("--views", o->views, "windows of each picture in the file of --features")->capture_default_str()->check(CLI::Range(1, 1000))->type_name("N")->needs("--features");
   sub->add_option("--list", o->list, "depth: the list, in the folder or elsewhere; else list.txt where there is one")->type_name("FILE");
-  sub->add_option("--depth-scale", o->depth_scale, "depth: units a metre of PNG files; else what the list says, or 1000")->check(CLI::PositiveNumber)->type_name("N");
+  sub->add_option("--depth-scale", o->depth_scale, "depth: units a metre of PNG files; else what the list says, or 1000")->check(number_above_zero())->type_name("N");
   sub->add_option("--split", o->split, "boxes: a list of ImageSets/Main without its ending; else all annotations")->type_name("NAME");
   sub->add_option("--corners", o->corners, "boxes: whether corners count as the file has them, or pixels from 0 where it counts from 1")->capture_default_str()->check(CLI::IsMember({"as-written", "from-zero"}))->type_name("as-written|from-zero");
   sub->add_option("--classes", o->classes, "boxes: names of the labels 1, 2, ..; else the model's where it knows all that are found, else those found")->delimiter(',')->type_name("NAME,..");

@@ -190,6 +190,7 @@ Status train_on_data(TrainDataOptions const& o, Common const& common) {
   warn_of_left_out(file, o);
   auto const fit = o.fit.empty() ? file.description.fit : fit_of(o.fit);
   tadp::WordTokenizer const tokenizer(file.description.vocabulary, tadp::street_text);
+  tadp::require_phrase_word({.modifier = o.modifier.modifier}, tokenizer(tadp::modifier_text(o.modifier.modifier)));
   DataTraining training{o, common, interrupt, progress, crop, fit, std::move(file), tokenizer};
   return task.train(training);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tadp/interrupt.hpp"
+#include "tadp/learned_use.hpp"
 #include "tadp/model_file.hpp"
 #include "tadp/prompt_option.hpp"
 #include "tadp/train.hpp"
@@ -51,8 +52,14 @@ struct DataTraining {
     set_rule(options.prompt == by_classes ? tadp::null_text() : prompt_rule(options.prompt, class_names, data, file.description.default_caption));
     // What an oracle says of a picture is some of the names of all classes.
     auto const asked = options.prompt == "oracle" || options.prompt == by_classes ? tadp::class_names_text(class_names) : rule;
-    for (std::size_t i = 0; i < data.size(); ++i)
-      for (auto const& word : tokenizer(tadp::text_of(asked.prompt({.picture = {}, .labels = {}, .caption = data.caption(i), .varied_caption = {}}))).unknown) unknown.insert(word);
+    LearnedUse named;
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      std::string const text = tadp::text_of(asked.prompt({.picture = {}, .labels = {}, .caption = data.caption(i), .varied_caption = {}}));
+      auto const tokens = tokenizer(text);
+      named.note(text, tokens);
+      unknown.insert(tokens.unknown.begin(), tokens.unknown.end());
+    }
+    named.warn(options.data);
     warn_of_unknown();
     tadp::Fingerprint captions;
     for (std::size_t i = 0; i < data.size(); ++i) captions.add(data.caption(i));

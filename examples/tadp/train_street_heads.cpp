@@ -64,11 +64,11 @@ void add_train_street_heads(CLI::App& train, Command& command) {
   sub->add_option("--steps", o->run.steps, "of the optimizer")->capture_default_str()->check(CLI::Range(std::uint64_t{1}, std::uint64_t{10'000'000}))->type_name("N");
   sub->add_option("--batch", o->run.batch, "windows a step")->capture_default_str()->check(CLI::Range(1, 1024))->type_name("N");
   sub->add_option("--scenes", o->run.scenes, "rendered scenes to draw from")->capture_default_str()->check(CLI::Range(1, 1'000'000))->type_name("N");
-  sub->add_option("--rate", o->run.rate, "learning rate")->capture_default_str()->check(CLI::PositiveNumber)->type_name("X");
+  sub->add_option("--rate", o->run.rate, "learning rate")->capture_default_str()->check(number_above_zero())->type_name("X");
   sub->add_option("--crop", o->crop, "size of a training window in pixels, else 192x256; sides must be multiples of 32")->type_name("HxW");
-  sub->add_option("--scales", o->scales, "between which a scene's scale is drawn before a window is cut, else 0.8 1.25")->expected(2)->check(CLI::Range(0.1F, 10.0F))->type_name("LOW HIGH");
-  sub->add_option("--depth-weight", o->run.depth_weight, "of the loss of depth; 0: the model has this head, which stays as it is")->capture_default_str()->check(CLI::NonNegativeNumber)->type_name("X");
-  sub->add_option("--detection-weight", o->run.detection_weight, "of the losses of detection; 0 likewise")->capture_default_str()->check(CLI::NonNegativeNumber)->type_name("X");
+  sub->add_option("--scales", o->scales, "between which a scene's scale is drawn before a window is cut, else 0.8 1.25")->expected(2)->check(number_between(0.1, 10.0))->type_name("LOW HIGH");
+  sub->add_option("--depth-weight", o->run.depth_weight, "of the loss of depth; 0: the model has this head, which stays as it is")->capture_default_str()->check(number_between(0.0, 1e30))->type_name("X");
+  sub->add_option("--detection-weight", o->run.detection_weight, "of the losses of detection; 0 likewise")->capture_default_str()->check(number_between(0.0, 1e30))->type_name("X");
   sub->add_option("--seed", o->run.seed, "of heads, scenes and draws")->capture_default_str()->type_name("S");
   add_threads(*sub, o->run.threads);
   add_common(*sub, command.common);

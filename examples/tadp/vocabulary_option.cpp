@@ -87,8 +87,20 @@ void add_vocabulary(CLI::App& command, VocabularyOptions& options) {
 
 void add_model_words(CLI::App& command, VocabularyOptions& options) {
   add_vocabulary(command, options);
-  command.add_option("--identifier", options.identifier, "word by which a DreamBooth model calls what it learned: the text must have it; phrases of --modifier get it in place of \"sks\"")->type_name("WORD");
+  command.add_option("--identifier", options.identifier, "word by which a DreamBooth model calls what it learned: the text must have it; phrases of --modifier that are about it need it")->type_name("WORD");
   command.add_option("--class-embeddings", options.class_embeddings, "one embedding a class in place of the model's, for models that read averaged_eos: a file of `tadp class-embeddings`, or of VPD or TADP")->type_name("FILE");
+}
+
+void require_phrase_words(std::string const& modifier, VocabularyOptions const& o) {
+  tadp::DomainPhrase const* const phrase = tadp::find_phrase(modifier);
+  if (phrase == nullptr || phrase->word.empty()) return;
+  bool const personal = phrase->word == tadp::paper_identifier;
+  if (personal ? !o.identifier.empty() : !o.learned_tokens.empty()) return;
+  std::string const word(phrase->word), text = " (\"" + std::string(phrase->text) + "\")";
+  if (personal)
+    throw tadp::Error(tadp::Errc::argument, "this phrase is about what a DreamBooth model learned: it needs the word by which the model calls it" + text,
+                      {.key = "--modifier", .expected = "--identifier WORD beside it, \"" + word + "\" in the paper's models", .found = modifier});
+  throw tadp::Error(tadp::Errc::argument, "this phrase needs the learned token " + word + text, {.key = "--modifier", .expected = "--learned-token FILE, or \"" + word + "=FILE\", beside it", .found = modifier});
 }
 
 ModelWords model_words(WordSource const& model, VocabularyOptions const& o) {

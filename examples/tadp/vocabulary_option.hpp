@@ -24,6 +24,9 @@ void add_vocabulary(CLI::App& command, VocabularyOptions& options);
 /// All of them, for commands that run a model.
 void add_model_words(CLI::App& command, VocabularyOptions& options);
 
+/// Error(argument) that says what to give, where a phrase of --modifier stands for a word that the options do not give.
+void require_phrase_words(std::string const& modifier, VocabularyOptions const& options);
+
 /// How a model reads words.
 struct ModelWords {
   tadp::Tokenizer tokenizer{};                  ///< none where the model reads no words, or only token ids

@@ -83,7 +83,7 @@ TEST_CASE("a folder that is missing, empty or incomplete is refused with names")
   std::filesystem::create_directory(folder / "images");
   CHECK(fault_of_open(folder)->code() == Errc::io);
   std::filesystem::create_directory(folder / "labels");
-  CHECK(fault_of_open(folder)->code() == Errc::argument);
+  CHECK(fault_of_open(folder)->code() == Errc::format);
   make(folder);
   write_png(folder / "images/d.png", picture(4, 4, 0));  // D2
   auto error = fault_of_open(folder);
@@ -109,7 +109,7 @@ TEST_CASE("samples that do not fit are refused with file and pixel") {
   write_labels(folder / "labels/a.png", map);
   auto const error = fault_of_load(folder);
   REQUIRE(error);
-  CHECK(error->code() == Errc::argument);
+  CHECK(error->code() == Errc::format);
   CHECK(error->where().key == "pixel (5, 2)");
   CHECK(error->where().found == "3");
   CHECK(error->where().file.ends_with("labels/a.png"));

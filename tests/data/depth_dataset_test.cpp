@@ -73,7 +73,7 @@ TEST_CASE("two folders become pictures with depth") {
   CHECK(set.summary().least() == doctest::Approx(1.001));
   CHECK(set.summary().most() == doctest::Approx(2.095));
   CHECK(set.check().empty());
-  CHECK(fault_of_open(folder, {.max_depth = 1.05F})->code() == Errc::argument);  // nothing of c is that near
+  CHECK(fault_of_open(folder, {.max_depth = 1.05F})->code() == Errc::format);  // nothing of c is that near
   DepthDataset const near(folder / "", {.max_depth = 1.05F, .incomplete = true});
   CHECK(near.size() == 2);
   CHECK(near.load(0).depth.metres[40] > 0.0F);
@@ -94,7 +94,7 @@ TEST_CASE("a list names pairs, focal lengths and the scale") {
   CHECK(set.focal(1) == 292.5F);
   auto const mixed = error_of([&] { set.has_focals(); });
   REQUIRE(mixed);
-  CHECK(mixed->code() == Errc::argument);
+  CHECK(mixed->code() == Errc::format);
   CHECK(mixed->where().found == "1 of 2 without, the first is /images/c.png");
   CHECK(set[1].picture.focal == 292.5F);
   CHECK(set.units_per_metre() == 500.0);
@@ -134,7 +134,7 @@ TEST_CASE("lists that are wrong say their lines") {  // D7, D8
   write_text(folder / "list.txt", "images/two words.png\tdepth/two words.png\t5\nimages/stra\xc3\x9f""e.png depth/stra\xc3\x9f""e.png\n");
   CHECK(DepthDataset(folder / "").check().empty());
   write_text(folder / "list.txt", "\n# nothing\n");
-  CHECK(fault_of_open(folder)->code() == Errc::argument);
+  CHECK(fault_of_open(folder)->code() == Errc::format);
 }
 
 TEST_CASE("pairs that do not fit are named when the set is opened") {
@@ -143,10 +143,10 @@ TEST_CASE("pairs that do not fit are named when the set is opened") {
   make_depths(folder);
   auto const restore = [&] { add_pair(folder, "a"); };
   write_depth_png(folder / "depth/a.png", std::vector<float>(96, 0.0F), 12, 8);  // D9
-  check_fault(folder, FolderFault::no_valid_depth, Errc::argument);
+  check_fault(folder, FolderFault::no_valid_depth, Errc::format);
   DepthDataset const unread(folder / "", {.read_depths = false});
   CHECK(unread.size() == 3);
-  CHECK(error_of([&] { unread.load(0); })->code() == Errc::argument);
+  CHECK(error_of([&] { unread.load(0); })->code() == Errc::format);
   CHECK(unread.check().size() == 1);
   for (bool const read : {true, false}) {
     DepthDatasetOptions const options{.read_depths = read};
@@ -232,12 +232,87 @@ TEST_CASE("damaged .npy files are refused before memory is asked for") {
     return scratch::bytes_of(text);
   };
   CHECK(refused(with("<f4", "<f8")) == Errc::format);
-  CHECK(refused(with("False", "True ")) == Errc::format);
+  CHECK(refused(with("'shape'", "'shade'")) == Errc::format);
+  CHECK(refused(with("(2, 3)", "(2; 3)")) == Errc::format);
   CHECK(refused(with("(2, 3)", "(9, 9)")) == Errc::format);
   CHECK(refused(with("(2, 3)", "(0, 3)")) == Errc::format);
   CHECK(refused(with("(2, 3), }", "(-2, 3) }")) == Errc::format);
   CHECK(refused(with("(2, 3), }          ", "(60000, 60000), }  ")) == Errc::limit);
   CHECK(refused(with("(2, 3), }               ", "(99999999999, 60000), } ")) == Errc::format);
+}
+
+namespace {
+
+/// A .npy as numpy.save writes it: its head, filled up with blanks to a multiple of 64 bytes, and its numbers.
+template <class Number>
+std::vector<std::byte> npy(std::string const& descr, std::string const& order, std::string const& shape, std::vector<Number> const& numbers) {
+  std::string text = "{'descr': '" + descr + "', 'fortran_order': " + order + ", 'shape': " + shape + ", }";
+  text.resize(117, ' ');
+  text = std::string("\x93NUMPY\x01\0\x76\0", 10) + text + "\n" + std::string(reinterpret_cast<char const*>(numbers.data()), sizeof(Number) * numbers.size());
+  return scratch::bytes_of(text);
+}
+
+}  // namespace
+
+TEST_CASE("numpy's files of doubles and of one channel are read; others are told as not handled, not as damaged") {
+  std::vector<double> const doubles{1.5, 2.25, 0.0, -1.0, 1e39, std::numeric_limits<double>::quiet_NaN()};
+  std::vector<float> const read{1.5F, 2.25F, 0.0F, 0.0F, 0.0F, 0.0F}, floats{1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F};
+  auto const wide = decode_depth(npy("<f8", "False", "(2, 3)", doubles));
+  CHECK((wide.width == 3 && wide.height == 2));
+  CHECK(wide.metres == read);
+  CHECK(decode_depth(npy("<f8", "False", "(3, 2, 1)", doubles)).height == 3);
+  CHECK(decode_depth(npy("<f4", "False", "(2, 3, 1)", floats)).metres == floats);
+  CHECK(error_of([&] { decode_depth(npy("<f8", "False", "(2, 3)", floats)); })->code() == Errc::format);  // too short
+  struct Row {
+    char const *numbers, *order, *shape;
+  };
+  for (Row const& row : {Row{">f4", "False", "(2, 3)"}, Row{">f8", "False", "(2, 3)"}, Row{"<f4", "True", "(2, 3)"}, Row{"<u2", "False", "(2, 3)"}, Row{"<f2", "False", "(2, 3)"}, Row{"<f4", "False", "(2, 3, 3)"},
+                         Row{"<f4", "False", "(1, 2, 3)"}, Row{"<f4", "False", "(6,)"}, Row{"<f4", "False", "()"}}) {
+    CAPTURE(row.numbers);
+    CAPTURE(row.shape);
+    auto const error = error_of([&] { decode_depth(npy(row.numbers, row.order, row.shape, floats)); });
+    REQUIRE(error);
+    CHECK(error->code() == Errc::unsupported);
+    CHECK(error->where().found.find(row.shape) != std::string::npos);
+  }
+  scratch::Folder const folder;
+  make_depths(folder);
+  std::filesystem::remove(folder / "depth/a.png");
+  auto const columns = npy("<f4", "True", "(8, 12)", std::vector<float>(96, 1.0F));
+  std::ofstream(folder / "depth/a.npy", std::ios::binary).write(reinterpret_cast<char const*>(columns.data()), static_cast<std::streamsize>(columns.size()));
+  check_fault(folder, FolderFault::unhandled_depth, Errc::unsupported);
+}
+
+TEST_CASE("a summary tells the middle of what is measured at any distance") {
+  auto const middle = [](std::vector<float> const& metres) {
+    std::vector<float> sorted;
+    for (float const m : metres)
+      if (m > 0.0F) sorted.push_back(m);
+    std::sort(sorted.begin(), sorted.end());
+    return sorted[(sorted.size() - 1) / 2];
+  };
+  DepthSummary summary;
+  CHECK(summary.median() == 0.0F);
+  DepthMap map(3, 2);
+  std::vector<float> all;
+  for (float const scale : {0.0004F, 1.0F, 50.0F, 3e8F}) {
+    map.metres = {0.0F, 1.3F * scale, 2.7F * scale, 1.9F * scale, 0.3F * scale, 4.4F * scale};
+    CHECK(median_depth(map) == 1.9F * scale);
+    summary.add(map);
+    all.insert(all.end(), map.metres.begin(), map.metres.end());
+    CHECK(summary.median() == middle(all));
+  }
+  // More different depths than are counted one by one: 3 million over seven powers of two.
+  DepthSummary large;
+  DepthMap slope(1500, 1000);
+  std::vector<float> slopes;
+  for (float const first : {1.0F, 60.0F}) {
+    for (std::size_t i = 0; i < slope.metres.size(); ++i) slope.metres[i] = first + 0.00004F * static_cast<float>(i);
+    large.add(slope);
+    slopes.insert(slopes.end(), slope.metres.begin(), slope.metres.end());
+  }
+  CHECK(large.valid() == 3'000'000);
+  CHECK(std::abs(large.median() / middle(slopes) - 1.0F) < 1.0F / 4000.0F);
 }
 
 TEST_CASE("heads of pictures are read from their start") {

@@ -129,13 +129,13 @@ TEST_CASE("what is wrong in an annotation is named") {  // D10
   make_voc(folder);
   std::string const good = object("dog", "1 1 4 4");
   auto const boxed = [&](std::string const& bad, FolderFault fault, Errc code) { check_annotation(folder, annotation("a", good + bad), fault, code, 3); };
-  boxed(object("cat", "5 2 3 6"), FolderFault::box_inverted, Errc::argument);
-  boxed(object("cat", "5 6 7 2"), FolderFault::box_inverted, Errc::argument);
-  boxed(object("cat", "5 2 5 6"), FolderFault::box_empty, Errc::argument);
-  boxed(object("cat", "5 2 5 2"), FolderFault::box_empty, Errc::argument);
-  boxed(object("cat", "5 2 13 6"), FolderFault::box_outside, Errc::argument);
-  boxed(object("cat", "-1 2 4 6"), FolderFault::box_outside, Errc::argument);
-  boxed(object("cat", "100 100 104 106"), FolderFault::box_outside, Errc::argument);
+  boxed(object("cat", "5 2 3 6"), FolderFault::box_inverted, Errc::format);
+  boxed(object("cat", "5 6 7 2"), FolderFault::box_inverted, Errc::format);
+  boxed(object("cat", "5 2 5 6"), FolderFault::box_empty, Errc::format);
+  boxed(object("cat", "5 2 5 2"), FolderFault::box_empty, Errc::format);
+  boxed(object("cat", "5 2 13 6"), FolderFault::box_outside, Errc::format);
+  boxed(object("cat", "-1 2 4 6"), FolderFault::box_outside, Errc::format);
+  boxed(object("cat", "100 100 104 106"), FolderFault::box_outside, Errc::format);
   for (auto const* corners : {"1 2 three 4", "1 2 nan 4", "1 2 inf 4", "1 2 1e999 4", "1 2 3", "1 2 3px 4", ""}) boxed(object("cat", corners), FolderFault::box_no_number, Errc::format);
   boxed("<object><name>cat</name></object>", FolderFault::box_no_number, Errc::format);
   boxed(object("cat", "1 2 3 4", "<difficult>perhaps</difficult>"), FolderFault::box_no_number, Errc::format);
@@ -177,7 +177,7 @@ TEST_CASE("what is missing is said at once") {
   scratch::Folder const folder;
   CHECK(fault_of_open(folder)->code() == Errc::io);  // D1
   for (auto const* part : {"JPEGImages", "Annotations"}) std::filesystem::create_directory(folder / part);
-  CHECK(fault_of_open(folder)->code() == Errc::argument);
+  CHECK(fault_of_open(folder)->code() == Errc::format);
   make_voc(folder);
   write_png(folder / "JPEGImages/only.png", picture(4, 4, 0));  // D2
   write_text(folder / "Annotations/lonely.xml", annotation("lonely", ""));
@@ -223,7 +223,27 @@ TEST_CASE("lists of a split") {  // D7, D8
   CHECK(fault_of_open(folder, {.split = "none"})->code() == Errc::io);
   CHECK(fault_of_open(folder, {.split = "../Main/some"})->code() == Errc::argument);
   write_text(folder / "ImageSets/Main/empty.txt", "\n");
-  CHECK(fault_of_open(folder, {.split = "empty"})->code() == Errc::argument);
+  CHECK(fault_of_open(folder, {.split = "empty"})->code() == Errc::format);
+}
+
+TEST_CASE("a list of one class's flags is told from a split, and the split is named") {
+  scratch::Folder const folder;
+  make_voc(folder);
+  auto const refused = [&](std::string const& split) {
+    auto const error = fault_of_open(folder, {.split = split, .incomplete = true});
+    REQUIRE(error);
+    CHECK(error->code() == Errc::format);
+    CHECK(std::string_view(error->what()).find("in which pictures one class is") != std::string_view::npos);
+    return error->where();
+  };
+  write_text(folder / "ImageSets/Main/cat_some.txt", "c  1\na -1\n");
+  CHECK(refused("cat_some").expected.starts_with("some,"));
+  CHECK(refused("cat_some").found == "c  1");
+  write_text(folder / "ImageSets/Main/cats.txt", "c 0\n");
+  CHECK(refused("cats").expected.starts_with("a list whose lines are names alone"));
+  for (auto const* name : {"photo 1", "photo 0"}) add_voc(folder, name, "");
+  write_text(folder / "ImageSets/Main/photos.txt", "photo 1\nphoto 0\n");  // names that only look so
+  CHECK(VocBoxes(folder / "", {.split = "photos"}).size() == 2);
 }
 
 TEST_CASE("a report keeps a bounded number and counts the rest") {

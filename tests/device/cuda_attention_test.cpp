@@ -16,7 +16,7 @@ using namespace tadp;
 
 namespace {
 
-doctest::skip with_a_device() { return doctest::skip(cuda_devices().devices.empty()); }
+doctest::skip with_a_device() { return doctest::skip(!cuda_devices().missing.empty()); }
 
 /// Numbers in (-1, 1) in elements, on the device.
 template <class T>

@@ -8,7 +8,7 @@
 using namespace tadp;
 
 namespace {
-doctest::skip with_a_device() { return doctest::skip(cuda_devices().devices.empty()); }
+doctest::skip with_a_device() { return doctest::skip(!cuda_devices().missing.empty()); }
 }  // namespace
 
 TEST_CASE("the stages of the small preset on the CUDA device are the reference's" * with_a_device()) {

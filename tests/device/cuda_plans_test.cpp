@@ -67,16 +67,18 @@ TEST_CASE("cuDNN has an engine in float for every kind of convolution and its gr
   }
 }
 
-TEST_CASE("cuDNN fuses bias, and bias and residual, without a tensor core") {
+TEST_CASE("cuDNN fuses bias, bias and residual, and the ReLU of either, without a tensor core") {
   for (std::string_view const json : {h100, a100}) {
     CudnnDescriptor const device = described(json);
     for (ConvolutionKind k : kinds())
-      for (bool const residual : {false, true}) {
-        k.bias = true;
-        k.residual = residual;
-        INFO(k.text());
-        CHECK(CudnnPlan::of({.described = &device}, cuda::convolution_graph(k)).has_value());
-      }
+      for (bool const residual : {false, true})
+        for (bool const relu : {false, true}) {
+          k.bias = true;
+          k.residual = residual;
+          k.relu = relu;
+          INFO(k.text());
+          CHECK(CudnnPlan::of({.described = &device}, cuda::convolution_graph(k)).has_value());
+        }
   }
 }
 
@@ -105,18 +107,20 @@ TEST_CASE("cuDNN computes the same graphs in half and in bfloat16") {
     }
 }
 
-TEST_CASE("cuDNN fuses bias, and bias and residual, in half and in bfloat16") {
+TEST_CASE("cuDNN fuses bias, bias and residual, and the ReLU of either, in half and in bfloat16") {
   for (cuda::Number const number : {cuda::Number::half, cuda::Number::bfloat16})
     for (std::string_view const json : {h100, a100}) {
       CudnnDescriptor const device = described(json);
       for (ConvolutionKind k : kinds())
-        for (bool const residual : {false, true}) {
-          k.number = number;
-          k.bias = true;
-          k.residual = residual;
-          INFO(k.text());
-          CHECK(CudnnPlan::of({.described = &device, .halves = true}, cuda::convolution_graph(k)).has_value());
-        }
+        for (bool const residual : {false, true})
+          for (bool const relu : {false, true}) {
+            k.number = number;
+            k.bias = true;
+            k.residual = residual;
+            k.relu = relu;
+            INFO(k.text());
+            CHECK(CudnnPlan::of({.described = &device, .halves = true}, cuda::convolution_graph(k)).has_value());
+          }
     }
 }
 

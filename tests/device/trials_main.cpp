@@ -10,7 +10,7 @@
 
 int main(int argc, char** argv) {
   tadp::CudaDevices const found = tadp::cuda_devices();
-  if (found.devices.empty()) {
+  if (!found.missing.empty()) {
     std::printf("skipped: no CUDA device: %s\n", found.missing.c_str());
     return 77;
   }

@@ -250,3 +250,7 @@ TEST_CASE("a request stops a comparison") {
     CHECK(e.code() == Errc::cancelled);
   }
 }
+
+TEST_CASE("a folder that was asked for and lacks a kind of case fails" * doctest::should_fail()) {
+  golden::for_each_case(golden::fixture(), GoldenKind::primitives, [](Golden const&) {});
+}

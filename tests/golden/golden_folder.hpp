@@ -19,10 +19,12 @@ inline std::filesystem::path folder() {
 
 inline std::filesystem::path fixture() { return std::filesystem::path(__FILE__).parent_path() / "fixture"; }
 
-/// use(golden) for every case of a kind. A folder that TADP_GOLDENS names has to be there; the shared one may be missing.
+/// use(golden) for every case of a kind. The fixture, and a folder that TADP_GOLDENS names, have to be there and to have
+/// such a case; the shared folder may be missing.
 template <class Use>
 void for_each_case(std::filesystem::path const& of, tadp::GoldenKind kind, Use const& use) {
-  if (std::getenv("TADP_GOLDENS") == nullptr && !std::filesystem::is_directory(of)) {
+  bool const asked_for = std::getenv("TADP_GOLDENS") != nullptr || of == fixture();
+  if (!asked_for && !std::filesystem::is_directory(of)) {
     MESSAGE("skipped: there is no folder " << of.string());
     return;
   }
@@ -34,7 +36,9 @@ void for_each_case(std::filesystem::path const& of, tadp::GoldenKind kind, Use c
     INFO("golden " << manifest.string());
     use(g);
   }
-  if (!any) MESSAGE("the folder has no such case: " << of.string());
+  if (any) return;
+  if (asked_for) FAIL("the folder has no case of this kind: " << of.string());
+  MESSAGE("skipped: the folder has no case of this kind: " << of.string());
 }
 
 /// A comparison that checks each row.

@@ -87,6 +87,7 @@ struct Trial {
   std::vector<std::size_t> learns{0};  ///< inputs that have a gradient
   std::vector<std::size_t> flows{0};   ///< results whose gradient is given
   bool contiguous_out = false;         ///< results that are passed as pointers
+  int roundings = 1;                   ///< of an element on the way to a result, where a kernel computes in halves
 };
 
 inline Cpu& cpu(int threads) {
@@ -138,8 +139,9 @@ void compare(Blocks const& before, Call const& call) {
   }
 }
 
-/// What `compare` does, as a value: a trial takes another one for another device.
+/// What `compare` does, as a value: a trial takes another one for another device. `operand`: the numbers that it can take.
 struct OnProcessor {
+  Block<float> operand(Block<float> b) const { return b; }
   template <class Call>
   void operator()(Blocks const& before, Call const& call) const {
     compare(before, call);
@@ -152,7 +154,7 @@ void forward_agrees(Dice& dice, Trial const& t, Forward const& forward, Compare 
   INFO(t.what);
   Blocks out;
   for (FeatureShape const& s : t.out) out.push_back(block(dice, s, 1.0F, !t.contiguous_out));
-  compared(out, [&]<class Device>(Device& device, std::vector<Features<Device>> const& targets) { forward(device, reads<Device>(t.in), targets); });
+  compared(out, [&]<class Device>(Device& device, auto const& targets) { forward(device, reads<Device>(t.in), targets); });
 }
 
 /// backward(device, in, out, d_out, d_in): adds to every d_in that is not empty.
@@ -163,11 +165,11 @@ void backward_agrees(Dice& dice, Trial const& t, Forward const& forward, Backwar
   Blocks out, d_out(t.out.size()), d_in(t.in.size());
   for (FeatureShape const& s : t.out) out.push_back(block(dice, s, 1.0F, !t.contiguous_out));
   forward(reference, reads<plain::Device>(t.in), writes<plain::Device>(out));
-  for (std::size_t i : t.flows) d_out[i] = block(dice, t.out[i]);
-  bool const sparse = dice.integer(0, 2) == 0;  // now and then somebody wants no gradient
+  for (std::size_t i : t.flows) d_out[i] = compared.operand(block(dice, t.out[i]));
+  bool const sparse = dice.integer(0, 2) == 0;  // now and then somebody wants not every gradient
   for (std::size_t i : t.learns)
-    if (!t.in[i].memory.empty() && !(sparse && dice.coin())) d_in[i] = block(dice, t.in[i].shape, 0.1F, t.in[i].shape.pixels() > 1);
-  compared(d_in, [&]<class Device>(Device& device, std::vector<Features<Device>> const& targets) {
+    if (!t.in[i].memory.empty() && !(sparse && dice.coin() && t.learns.size() > 1)) d_in[i] = block(dice, t.in[i].shape, 0.1F, t.in[i].shape.pixels() > 1);
+  compared(d_in, [&]<class Device>(Device& device, auto const& targets) {
     backward(device, reads<Device>(t.in), reads<Device>(out), reads<Device>(d_out), targets);
   });
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions of the processor against plain loops over odd sizes, strides, paddings, doublings, slices and residuals.
+// Convolutions of the processor against plain loops over odd sizes, strides, paddings, doublings, slices, residuals
+// and ReLU.
 #include "against_plain.hpp"
 
 using namespace against_plain;
@@ -34,8 +35,9 @@ Trial trial(Dice& dice, index_t limit, ConvGeometry& g, index_t batch = 0) {
 
 struct Convolution {
   ConvGeometry g{};
+  bool relu = false;
   auto forward() const {
-    return [this](auto& device, auto const& in, auto const& out) { conv2d(device, g, in[0], in[1].data, in[2].data, in[3], in[4], out[0]); };
+    return [this](auto& device, auto const& in, auto const& out) { conv2d(device, g, in[0], in[1].data, in[2].data, in[3], in[4], out[0], relu); };
   }
   auto backward() const {
     return [this](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
@@ -50,6 +52,24 @@ struct Convolution {
 TEST_CASE("convolutions of the processor and their gradients are those of plain loops") {
   Convolution c;
   agree(1, 60, [&](Dice& dice, index_t limit) { return trial(dice, limit, c.g); }, c.forward(), c.backward());
+}
+
+TEST_CASE("a convolution with its ReLU is that of plain loops, and has the bytes of the activation afterwards") {
+  Convolution together, apart;
+  together.relu = true;
+  Dice dice(4);
+  for (int i = 0; i < 30; ++i) {
+    Trial const t = trial(dice, 70, together.g);
+    apart.g = together.g;
+    forward_agrees(dice, t, together.forward());
+    Blocks one{block(dice, t.out[0])}, two = one;
+    auto const in = reads<Cpu>(t.in);
+    auto const of_one = writes<Cpu>(one), of_two = writes<Cpu>(two);
+    together.forward()(cpu(2), in, of_one);
+    apart.forward()(cpu(2), in, of_two);
+    activation(cpu(2), Activation::relu, ConstFeatures<Cpu>(of_two[0]), of_two[0]);
+    CHECK(same_bytes(one, two));
+  }
 }
 
 TEST_CASE("a convolution of a picture has the same bytes alone and in a batch") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA kernels of convolutions on the host against plain loops: odd sizes, strides, paddings, doublings, slices,
-// residuals, and transposed ones whose taps leave gaps, meet and overlap.
-#include "cuda_trials.hpp"
+// residuals, ReLU, and transposed ones whose taps leave gaps, meet and overlap.
+#include "element_trials.hpp"
 
 using namespace host_cuda;
 
@@ -20,20 +20,22 @@ ConvGeometry geometry(Dice& dice) {
 
 TEST_CASE("the kernels of convolutions and their gradients are plain loops'") {
   ConvGeometry g;
-  kernels_agree(
+  bool relu = false;
+  elements_agree(
       221,
       [&](Dice& dice) {
         g = geometry(dice);
+        relu = dice.coin();
         bool const vectors = dice.integer(0, 4) == 0;  // the time projection: a linear layer of one row
         if (vectors) g = ConvGeometry::same(1);
         index_t const n = dice.integer(1, 3), in = dice.odd(0, 40), out = dice.odd(0, 69), side = in * out > 500 ? 7 : 12;
         FeatureShape const x{n, vectors ? 1 : dice.odd(2, side), vectors ? 1 : dice.odd(2, side), in}, y = g.out_shape(x, out);
-        Trial t{"conv " + to_string(x) + " -> " + to_string(y) + " kernel " + std::to_string(g.kernel), {}, {y}, {0, 1, 2}};
+        Trial t{"conv " + to_string(x) + " -> " + to_string(y) + " kernel " + std::to_string(g.kernel) + (relu ? " ReLU" : ""), {}, {y}, {0, 1, 2}};
         t.in = {block(dice, x), numbers(dice, out * g.taps() * in), dice.coin() ? numbers(dice, out) : Block<float>{},
                 dice.coin() ? block(dice, {dice.coin() ? n : 1, 1, 1, out}) : Block<float>{}, dice.coin() ? block(dice, y) : Block<float>{}};
         return t;
       },
-      [&](auto& device, auto const& in, auto const& out) { conv2d(device, g, in[0], in[1].data, in[2].data, in[3], in[4], out[0]); },
+      [&](auto& device, auto const& in, auto const& out) { conv2d(device, g, in[0], in[1].data, in[2].data, in[3], in[4], out[0], relu); },
       [&](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
         if (d_in[0]) conv2d_input_gradient(device, g, d_out[0], in[1].data, d_in[0]);
         if (d_in[1] || d_in[2]) conv2d_weight_gradient(device, g, in[0], d_out[0], d_in[1].data, d_in[2].data);
@@ -42,7 +44,7 @@ TEST_CASE("the kernels of convolutions and their gradients are plain loops'") {
 
 TEST_CASE("the kernels of transposed convolutions and their gradients are plain loops'") {
   ConvGeometry g;
-  kernels_agree(
+  elements_agree(
       222,
       [&](Dice& dice) {
         g = {.kernel = static_cast<int>(dice.integer(1, 5)), .stride = static_cast<int>(dice.integer(1, 3))};

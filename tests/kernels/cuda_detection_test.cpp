@@ -2,7 +2,7 @@
 // The CUDA kernels of detection on the host against plain loops: anchors, codes, the best of each level, suppression,
 // matching, sampling, losses, pooled regions; ties and pictures without a box included.
 #include "box_blocks.hpp"
-#include "cuda_trials.hpp"
+#include "element_trials.hpp"
 
 using namespace host_cuda;
 
@@ -17,7 +17,7 @@ void name_absent(auto const& candidates) {
 }  // namespace
 
 TEST_CASE("the kernels of joined levels and of picked rows are plain loops'") {
-  kernels_agree(
+  elements_agree(
       201,
       [](Dice& dice) {
         index_t const c = dice.odd(0, 6), n = dice.integer(1, 3);
@@ -28,7 +28,7 @@ TEST_CASE("the kernels of joined levels and of picked rows are plain loops'") {
       [](auto& device, auto const&, auto const&, auto const& d_out, auto const& d_in) {
         if (d_in[0]) join_rows_gradient(device, d_out[0], 3, d_in[0]);
       });
-  kernels_agree(
+  elements_agree(
       202,
       [](Dice& dice) {
         index_t const n = dice.integer(1, 3), rows = dice.odd(0, 30), picked = dice.odd(0, 40), c = dice.odd(0, 9);
@@ -197,7 +197,7 @@ TEST_CASE("the kernels of samples and targets are plain loops'") {
 
 TEST_CASE("the kernels of the losses of detection are plain loops'") {
   auto const rows = [](Dice& dice) { return FeatureShape{dice.integer(1, 3), 1, dice.odd(0, 70), 1}; };
-  kernels_agree(
+  elements_agree(
       213,
       [&](Dice& dice) {
         FeatureShape const s = rows(dice);
@@ -207,7 +207,7 @@ TEST_CASE("the kernels of the losses of detection are plain loops'") {
       [](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
         if (d_in[0]) binary_cross_entropy_gradient(device, in[0], in[1], number(d_out[0]), d_in[0]);
       });
-  kernels_agree(
+  elements_agree(
       214,
       [&](Dice& dice) {
         FeatureShape const s = rows(dice).with_channels(dice.integer(2, 30));
@@ -217,7 +217,7 @@ TEST_CASE("the kernels of the losses of detection are plain loops'") {
       [](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
         if (d_in[0]) row_cross_entropy_gradient(device, in[0], in[1], number(d_out[0]), d_in[0]);
       });
-  kernels_agree(
+  elements_agree(
       215,
       [&](Dice& dice) {
         index_t const classes = dice.integer(2, 6);
@@ -233,8 +233,12 @@ TEST_CASE("the kernels of the losses of detection are plain loops'") {
 TEST_CASE("the kernels of pooled regions are plain loops', forward and backward") {
   RoiGeometry g;
   std::size_t levels = 4;
-  auto const pyramid = [&](auto const& in) { return std::vector(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(levels)); };
-  kernels_agree(
+  auto const pyramid = [&](auto const& in) {
+    std::vector<decltype(view_of(in[0]))> maps;
+    for (std::size_t l = 0; l < levels; ++l) maps.push_back(in[l]);
+    return maps;
+  };
+  elements_agree(
       216,
       [&](Dice& dice) {
         levels = dice.coin() ? 4 : 1;

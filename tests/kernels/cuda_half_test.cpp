@@ -115,6 +115,7 @@ void others_agree(Dice& dice) {
   Both<T> weight(dice, {7, 3, 3, x.c()}, 0.5F), bias(dice, {1, 1, 1, 7}), slope(dice, x.with_channels(7)), d_filtered(dice, x, 0.1F), averaged(dice, x);
   Results loss(1), d_weight(weight.shape.count()), d_bias(7), mean(x.pixels());
   auto const shift = numbers(dice, 7 * x.n()).memory;
+  bool const relu = dice.coin();
   std::vector<std::int32_t> const channels{0, static_cast<std::int32_t>(x.c() - 1), 0};
   std::vector<std::uint8_t> labels;
   for (index_t p = 0; p < x.pixels(); ++p) labels.push_back(static_cast<std::uint8_t>(dice.integer(0, x.c() - 1)));
@@ -124,7 +125,7 @@ void others_agree(Dice& dice) {
     activation(device, Activation::gelu, in.template read<E>(), active.template view<E>());
     sum(device, in.template read<E>(), in.template read<E>(), summed.template view<E>());
     resize_bilinear(device, Corners::half_pixel, in.template read<E>(), resized.template view<E>());
-    conv2d(device, g, in.template read<E>(), weight.template view<E>().data, bias.template view<E>().data, {shift.data(), FeatureShape{x.n(), 1, 1, 7}}, {}, filtered.template view<E>());
+    conv2d(device, g, in.template read<E>(), weight.template view<E>().data, bias.template view<E>().data, {shift.data(), FeatureShape{x.n(), 1, 1, 7}}, {}, filtered.template view<E>(), relu);
     conv2d_input_gradient(device, g, slope.template read<E>(), weight.template view<E>().data, d_filtered.template view<E>());
     conv2d_weight_gradient(device, g, in.template read<E>(), slope.template read<E>(), d_weight.of<E>(), d_bias.of<E>());
     mean_of_channels(device, in.template read<E>(), channels.data(), 3, {mean.of<E>(), x.with_channels(1)});
@@ -146,7 +147,7 @@ void libraries_agree(Dice& dice) {
   g.upsample = g.kernel == 3 && g.stride == 1 && dice.coin();
   ConvGeometry const turned{.kernel = 4, .stride = 2, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
   FeatureShape const x{dice.integer(1, 2), dice.odd(2, 7), dice.odd(2, 7), dice.odd(0, 20)}, y = g.out_shape(x, dice.integer(1, 12)), doubled{x.n(), 2 * x.h(), 2 * x.w(), 5};
-  bool const adds = dice.coin(), shifted = dice.integer(0, 2) == 0;
+  bool const adds = dice.coin(), shifted = dice.integer(0, 2) == 0, relu = dice.coin();
   Both<T> in(dice, x), weight(dice, {y.c(), g.kernel, g.kernel, x.c()}, 0.5F), bias(dice, {1, 1, 1, y.c()}), residual(dice, y), out(dice, y), slope(dice, y), d_in(dice, x);
   Both<T> turned_weight(dice, {x.c(), 4, 4, 5}, 0.5F), turned_out(dice, doubled);
   Results d_weight(weight.shape.count()), d_bias(y.c());
@@ -157,7 +158,7 @@ void libraries_agree(Dice& dice) {
     using Read = View<E const, 4, WithLibraries>;
     conv2d(device, g, at(in.template read<E>()), weight.template view<E>().data, bias.template view<E>().data,
            shifted ? View<float const, 4, WithLibraries>{shift.data(), FeatureShape{x.n(), 1, 1, y.c()}} : View<float const, 4, WithLibraries>{},
-           adds ? at(residual.template read<E>()) : Read{}, at(out.template view<E>()));
+           adds ? at(residual.template read<E>()) : Read{}, at(out.template view<E>()), relu);
     conv2d_input_gradient(device, g, at(slope.template read<E>()), weight.template view<E>().data, at(d_in.template view<E>()));
     conv2d_weight_gradient(device, g, at(in.template read<E>()), at(slope.template read<E>()), d_weight.of<E>(), d_bias.of<E>());
     conv_transpose2d(device, turned, at(in.template read<E>()), turned_weight.template view<E>().data, at(turned_out.template view<E>()));

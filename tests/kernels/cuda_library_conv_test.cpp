@@ -17,26 +17,52 @@ ConvGeometry geometry(Dice& dice) {
   return g;
 }
 
+/// Writes down what it is asked for, and has it done.
+struct Asked : WithLibraries {
+  std::vector<std::string> kinds{};
+};
+void library_multiply(Asked& device, cuda::Product const& product, cuda::ProductOperands const& o) {
+  device.kinds.push_back(product.text());
+  library_multiply(static_cast<WithLibraries&>(device), product, o);
+}
+bool library_convolve(Asked& device, cuda::ConvolutionKind const& kind, cuda::ConvolutionOperands const& o) {
+  device.kinds.push_back(kind.text());
+  return library_convolve(static_cast<WithLibraries&>(device), kind, o);
+}
+
+/// What libraries are asked for by a convolution of 5 channels with bias and ReLU.
+std::vector<std::string> asked(ConvGeometry const& g, index_t out, bool shifted) {
+  Dice dice(233);
+  FeatureShape const shape{1, 4, 4, 5}, result = g.out_shape(shape, out);
+  Block<float> const x = block(dice, shape, 1.0F, false), weight = numbers(dice, out * g.taps() * 5), bias = numbers(dice, out), shift = numbers(dice, out);
+  Block<float> y = block(dice, result, 1.0F, false);
+  Asked device;
+  conv2d(device, g, x.view<Asked>(), weight.memory.data(), bias.memory.data(), shifted ? shift.view<Asked>() : ConstFloats<Asked>{}, {}, y.view<Asked>(), true);
+  return device.kinds;
+}
+
 }  // namespace
 
 TEST_CASE("convolutions and linear layers by libraries, and their gradients, are plain loops'") {
   ConvGeometry g;
+  bool relu = false;
   int linear = 0;
   kernels_agree(
       231,
       [&](Dice& dice) {
         g = geometry(dice);
+        relu = dice.coin();
         linear += cuda::is_linear(g) ? 1 : 0;
-        index_t const n = dice.integer(1, 3), in = dice.odd(0, 20), out = dice.integer(1, 20);
+        index_t const n = dice.integer(1, 3), in = dice.integer(0, 2) == 0 ? 4 * dice.integer(1, 5) : dice.odd(0, 20), out = dice.integer(1, 20);
         FeatureShape const x{n, dice.odd(2, 9), dice.odd(2, 9), in}, y = g.out_shape(x, out);
-        Trial t{"conv " + to_string(x) + " -> " + to_string(y) + " kernel " + std::to_string(g.kernel), {}, {y}, {0, 1, 2}};
+        Trial t{"conv " + to_string(x) + " -> " + to_string(y) + " kernel " + std::to_string(g.kernel) + (relu ? " ReLU" : ""), {}, {y}, {0, 1, 2}};
         t.contiguous_out = dice.coin();
         t.in = {block(dice, x), numbers(dice, out * g.taps() * in), dice.coin() ? numbers(dice, out) : Block<float>{},
                 dice.integer(0, 2) == 0 ? block(dice, {dice.coin() ? n : 1, 1, 1, out}) : Block<float>{}, dice.coin() ? block(dice, y) : Block<float>{}};
         return t;
       },
       [&](auto& device, auto const& in, auto const& out) {
-        with_libraries(device, [&](auto& d, auto const& as) { conv2d(d, g, as(in[0]), in[1].data, in[2].data, as(in[3]), as(in[4]), as(out[0])); });
+        with_libraries(device, [&](auto& d, auto const& as) { conv2d(d, g, as(in[0]), in[1].data, in[2].data, as(in[3]), as(in[4]), as(out[0]), relu); });
       },
       [&](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
         with_libraries(device, [&](auto& d, auto const& as) {
@@ -47,6 +73,16 @@ TEST_CASE("convolutions and linear layers by libraries, and their gradients, are
   if (shapes < 50) return;
   CHECK(linear >= 10);
   CHECK(linear <= shapes - 25);
+}
+
+TEST_CASE("a library is asked for the ReLU where nothing comes between") {
+  for (ConvGeometry const& g : {ConvGeometry::same(1), ConvGeometry::same(3)}) {
+    std::vector<std::string> const fused = asked(g, 7, false), apart = asked(g, 7, true);
+    REQUIRE(fused.size() == 1);
+    CHECK(fused[0].find(", ReLU, float") != std::string::npos);
+    REQUIRE(apart.size() == 1);
+    CHECK(apart[0].find("ReLU") == std::string::npos);
+  }
 }
 
 TEST_CASE("transposed convolutions by libraries, and their gradients, are plain loops'") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA kernels of losses on the host against plain loops: both averages, labels to be ignored, depths that nobody saw,
 // batches of which nothing counts.
-#include "cuda_trials.hpp"
+#include "element_trials.hpp"
 
 using namespace host_cuda;
 
@@ -31,7 +31,7 @@ TEST_CASE("the kernels of cross-entropy are plain loops'") {
   std::vector<std::uint8_t> labels;
   std::vector<float> weights;
   auto const factors = [&] { return weights.empty() ? nullptr : weights.data(); };
-  kernels_agree(
+  elements_agree(
       181,
       [&](Dice& dice) {
         FeatureShape const x = wide_shape(dice);
@@ -52,13 +52,13 @@ TEST_CASE("the kernels of squared and absolute errors are plain loops'") {
     FeatureShape const x = wide_shape(dice);
     return Trial{"error " + to_string(x), {block(dice, x), block(dice, x)}, {one}};
   };
-  kernels_agree(
+  elements_agree(
       182, two, [](auto& device, auto const& in, auto const& out) { mean_squared_error(device, in[0], in[1], out[0]); },
       [](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
         if (d_in[0]) mean_squared_error_gradient(device, in[0], in[1], number(d_out[0]), d_in[0]);
       });
   float edges = 0.0F, colour = 0.0F;
-  kernels_agree(
+  elements_agree(
       183,
       [&](Dice& dice) {
         edges = dice.coin() ? 0.5F : 0.0F, colour = dice.coin() ? 2.0F : 0.0F;
@@ -71,7 +71,7 @@ TEST_CASE("the kernels of squared and absolute errors are plain loops'") {
 }
 
 TEST_CASE("the kernels of the divergence from a standard normal are plain loops'") {
-  kernels_agree(
+  elements_agree(
       184,
       [](Dice& dice) {
         FeatureShape x = odd_shape(dice);
@@ -87,7 +87,7 @@ TEST_CASE("the kernels of the divergence from a standard normal are plain loops'
 TEST_CASE("the kernels of SiLog are plain loops'") {
   float lambda = 0.5F;
   std::vector<float> truth;
-  kernels_agree(
+  elements_agree(
       185,
       [&](Dice& dice) {
         FeatureShape const x = wide_shape(dice).with_channels(1);
@@ -108,7 +108,7 @@ TEST_CASE("the kernels of SiLog are plain loops'") {
 
 TEST_CASE("the kernels of the focal loss are plain loops'") {
   std::vector<std::uint8_t> labels;
-  kernels_agree(
+  elements_agree(
       186,
       [&](Dice& dice) {
         FeatureShape const x = wide_shape(dice);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The elementwise CUDA kernels on the host against plain loops.
-#include "cuda_trials.hpp"
+#include "element_trials.hpp"
 
 using namespace host_cuda;
 
@@ -19,7 +19,7 @@ Trial same(Dice& dice, int inputs, index_t factor = 1, float scale = 4.0F) {
 TEST_CASE("the kernels of activations and their slopes are plain loops'") {
   for (Activation kind : {Activation::silu, Activation::gelu, Activation::quick_gelu, Activation::relu, Activation::sigmoid}) {
     INFO("activation " << static_cast<int>(kind));
-    kernels_agree(
+    elements_agree(
         141 + static_cast<std::uint64_t>(kind), [](Dice& dice) { return same(dice, 1, 1, dice.coin() ? 100.0F : 4.0F); },
         [&](auto& device, auto const& in, auto const& out) { activation(device, kind, in[0], out[0]); },
         [&](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
@@ -29,7 +29,7 @@ TEST_CASE("the kernels of activations and their slopes are plain loops'") {
 }
 
 TEST_CASE("the kernels of geglu are plain loops'") {
-  kernels_agree(
+  elements_agree(
       151, [](Dice& dice) { return same(dice, 1, 2); }, [](auto& device, auto const& in, auto const& out) { geglu(device, in[0], out[0]); },
       [](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
         if (d_in[0]) geglu_gradient(device, in[0], d_out[0], d_in[0]);
@@ -37,14 +37,17 @@ TEST_CASE("the kernels of geglu are plain loops'") {
 }
 
 TEST_CASE("the kernels of sums, scales and copies are plain loops'") {
-  kernels_agree(152, [](Dice& dice) { return same(dice, 2); }, [](auto& device, auto const& in, auto const& out) { sum(device, in[0], in[1], out[0]); });
-  kernels_agree(153, [](Dice& dice) { return same(dice, 1); }, [](auto& device, auto const& in, auto const& out) { scale(device, 0.3F, in[0], out[0]); });
-  kernels_agree(154, [](Dice& dice) { return same(dice, 1); }, [](auto& device, auto const& in, auto const& out) { accumulate(device, -1.7F, in[0], out[0]); });
-  kernels_agree(155, [](Dice& dice) { return same(dice, 1); }, [](auto& device, auto const& in, auto const& out) { copy(device, in[0], out[0]); });
+  elements_agree(152, [](Dice& dice) { return same(dice, 2); }, [](auto& device, auto const& in, auto const& out) { sum(device, in[0], in[1], out[0]); });
+  elements_agree(153, [](Dice& dice) { return same(dice, 1); }, [](auto& device, auto const& in, auto const& out) { scale(device, 0.3F, in[0], out[0]); });
+  elements_agree(154, [](Dice& dice) { return same(dice, 1); }, [](auto& device, auto const& in, auto const& out) { accumulate(device, -1.7F, in[0], out[0]); });
+  elements_agree(166, [](Dice& dice) { return same(dice, 1); }, []<class D>(D& device, auto const& in, auto const& out) { accumulate(device, -1.7F, in[0], Floats<D>(out[0])); });
+  elements_agree(167, [](Dice& dice) { return same(dice, 1); },
+                 []<class D>(D& device, auto const& in, auto const& out) { accumulate(device, 0.6F, View<float const, 4, D>(in[0]), out[0]); });
+  elements_agree(155, [](Dice& dice) { return same(dice, 1); }, [](auto& device, auto const& in, auto const& out) { copy(device, in[0], out[0]); });
 }
 
 TEST_CASE("the kernels of the text adapter's gate are plain loops'") {
-  kernels_agree(
+  elements_agree(
       156,
       [](Dice& dice) {
         Trial t = same(dice, 2);
@@ -60,7 +63,7 @@ TEST_CASE("the kernels of the text adapter's gate are plain loops'") {
 
 TEST_CASE("the kernels of table look-ups are plain loops', where tokens repeat, too") {
   std::vector<std::int32_t> ids;
-  kernels_agree(
+  elements_agree(
       157,
       [&](Dice& dice) {
         index_t const texts = dice.integer(1, 3), length = dice.odd(0, 30), width = dice.odd(0, 69), words = dice.odd(0, 20);
@@ -75,12 +78,12 @@ TEST_CASE("the kernels of table look-ups are plain loops', where tokens repeat, 
 }
 
 TEST_CASE("the kernels of posterior samples and of dropout are plain loops'") {
-  kernels_agree(
+  elements_agree(
       158, [](Dice& dice) { return same(dice, 2, 2, dice.coin() ? 31.0F : 2.0F); },
       [](auto& device, auto const& in, auto const& out) { posterior_sample(device, 0.18215F, in[0], in[1], out[0]); },
       [](auto& device, auto const& in, auto const&, auto const& d_out, auto const& d_in) {
         if (d_in[0]) posterior_sample_gradient(device, 0.18215F, in[0], in[1], d_out[0], d_in[0]);
       });
-  kernels_agree(159, [](Dice& dice) { return same(dice, 1); },
+  elements_agree(159, [](Dice& dice) { return same(dice, 1); },
                 [](auto& device, auto const& in, auto const& out) { channel_dropout(device, 0.3F, 77, in[0], out[0]); });
 }

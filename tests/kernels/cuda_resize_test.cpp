@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA kernels of resizing and of frames on the host against plain loops: up, down, to and from one pixel, both rules
 // of corners.
-#include "cuda_trials.hpp"
+#include "element_trials.hpp"
 
 using namespace host_cuda;
 
@@ -19,7 +19,7 @@ Trial resized(Dice& dice, bool addend) {
 
 TEST_CASE("the kernels of bilinear resizing are plain loops'") {
   for (Corners corners : {Corners::half_pixel, Corners::aligned})
-    kernels_agree(
+    elements_agree(
         161 + static_cast<std::uint64_t>(corners), [](Dice& dice) { return resized(dice, false); },
         [&](auto& device, auto const& in, auto const& out) { resize_bilinear(device, corners, in[0], out[0]); },
         [&](auto& device, auto const&, auto const&, auto const& d_out, auto const& d_in) {
@@ -28,7 +28,7 @@ TEST_CASE("the kernels of bilinear resizing are plain loops'") {
 }
 
 TEST_CASE("the kernels of nearest resizing with an addend are plain loops'") {
-  kernels_agree(
+  elements_agree(
       163, [](Dice& dice) { return resized(dice, true); },
       [](auto& device, auto const& in, auto const& out) { resize_nearest(device, in[0], in[1], out[0]); },
       [](auto& device, auto const&, auto const&, auto const& d_out, auto const& d_in) {
@@ -37,12 +37,12 @@ TEST_CASE("the kernels of nearest resizing with an addend are plain loops'") {
 }
 
 TEST_CASE("the kernels of frames and mirrors are plain loops'") {
-  kernels_agree(
+  elements_agree(
       164, [](Dice& dice) { return resized(dice, false); }, [](auto& device, auto const& in, auto const& out) { reframe(device, in[0], out[0]); },
       [](auto& device, auto const&, auto const&, auto const& d_out, auto const& d_in) {
         if (d_in[0]) reframe_gradient(device, d_out[0], d_in[0]);
       });
-  kernels_agree(
+  elements_agree(
       165,
       [](Dice& dice) {
         FeatureShape const x = odd_shape(dice);

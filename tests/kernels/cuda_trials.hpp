@@ -33,29 +33,32 @@ void compare_kernels(Blocks const& before, Call const& call) {
 }
 
 struct OnHostKernels {
+  Block<float> operand(Block<float> b) const { return b; }
   template <class Call>
   void operator()(Blocks const& before, Call const& call) const {
     compare_kernels(before, call);
   }
 };
 
-/// Trials of each kernel: 50, or what TADP_TRIALS says, for tools that take their time.
-inline int const shapes = std::getenv("TADP_TRIALS") != nullptr ? std::max(1, std::atoi(std::getenv("TADP_TRIALS"))) : 50;
+/// Trials of each operation, or what TADP_TRIALS says, for tools that take their time: a kernel has 50 of them, though now and
+/// then nobody wants its gradient.
+inline int const shapes = std::getenv("TADP_TRIALS") != nullptr ? std::max(1, std::atoi(std::getenv("TADP_TRIALS"))) : 64;
 
-/// make(dice) -> a trial, `shapes` times.
-template <class Make, class Forward>
-void kernels_agree(std::uint64_t seed, Make const& make, Forward const& forward) {
-  Dice dice(seed);
-  for (int i = 0; i < shapes; ++i) forward_agrees(dice, make(dice), forward, OnHostKernels{});
+/// The passes of one trial: forward, and backward where it is given.
+template <class Compare, class Forward>
+void agrees(Dice& dice, Trial const& t, Compare const& compared, Forward const& forward) {
+  forward_agrees(dice, t, forward, compared);
 }
-template <class Make, class Forward, class Backward>
-void kernels_agree(std::uint64_t seed, Make const& make, Forward const& forward, Backward const& backward) {
+template <class Compare, class Forward, class Backward>
+void agrees(Dice& dice, Trial const& t, Compare const& compared, Forward const& forward, Backward const& backward) {
+  forward_agrees(dice, t, forward, compared);
+  backward_agrees(dice, t, forward, backward, compared);
+}
+/// make(dice) -> a trial, `shapes` times.
+template <class Make, class... Passes>
+void kernels_agree(std::uint64_t seed, Make const& make, Passes const&... passes) {
   Dice dice(seed);
-  for (int i = 0; i < shapes; ++i) {
-    Trial const t = make(dice);
-    forward_agrees(dice, t, forward, OnHostKernels{});
-    backward_agrees(dice, t, forward, backward, OnHostKernels{});
-  }
+  for (int i = 0; i < shapes; ++i) agrees(dice, make(dice), OnHostKernels{}, passes...);
 }
 
 /// Odd extents about what blocks, chunks and warps hold.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA kernels of windows on the host against plain loops: windows past the picture's edges, maps averaged, labels.
 #include "../plain_windows.hpp"
-#include "cuda_trials.hpp"
+#include "element_trials.hpp"
 
 using namespace host_cuda;
 
@@ -25,7 +25,7 @@ TEST_CASE("the kernels of pictures and their windows are plain loops'") {
       },
       [&](auto& device, auto const&, auto const& out) { normalise_picture(device, rule, bytes.data(), out[0]); });
   index_t top = 0, left = 0;
-  kernels_agree(
+  elements_agree(
       172,
       [&](Dice& dice) {
         FeatureShape const x = picture(dice, 30, 9), window = picture(dice, 20, 0);
@@ -38,7 +38,7 @@ TEST_CASE("the kernels of pictures and their windows are plain loops'") {
 TEST_CASE("the kernels that join windows are plain loops'") {
   index_t height = 0, width = 0, top = 0, left = 0;
   std::vector<float> rows, columns;
-  kernels_agree(
+  elements_agree(
       173,
       [&](Dice& dice) {
         FeatureShape const sum = picture(dice, 20, 21), x = picture(dice, 6, 0).with_channels(sum.c());
@@ -62,11 +62,11 @@ TEST_CASE("the kernels of mean maps and of labels are plain loops'") {
     for (auto& c : channels) c = static_cast<std::int32_t>(dice.integer(0, x.c() - 1));
     return Trial{"maps " + to_string(x), {block(dice, x, 5.0F)}, {x.with_channels(1)}, {0}, {0}, true};
   };
-  kernels_agree(174, make, [&](auto& device, auto const& in, auto const& out) {
+  elements_agree(174, make, [&](auto& device, auto const& in, auto const& out) {
     mean_of_channels(device, in[0], channels.data(), static_cast<index_t>(channels.size()), out[0]);
   });
   std::vector<std::vector<std::uint8_t>> labels;
-  kernels_agree(175, make, [&](auto& device, auto const& in, auto const& out) {
+  elements_agree(175, make, [&](auto& device, auto const& in, auto const& out) {
     auto& found = labels.emplace_back(static_cast<std::size_t>(in[0].shape.pixels()));
     decide(device, in[0], found.data(), out[0].data);
   });

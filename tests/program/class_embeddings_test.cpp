@@ -110,6 +110,46 @@ TEST_CASE("CLIP's vocabulary is asked for where there is none") {
   CHECK(variable.says("/nonexistent/vocab.json"));
 }
 
+TEST_CASE("learned tokens are told by name, and so is one that no text holds or that no file gives") {
+  if (no_program()) return;
+  auto const shared = scratch::shared_folder();
+  if (!shared) {
+    MESSAGE("skipped: no shared data (set TADP_SHARED)");
+    return;
+  }
+  scratch::Folder const folder;
+  auto const out = folder / "x.safetensors", nameless = folder / "from_the_file.safetensors";
+  std::vector<float> const values(2 * 768, 0.5F);
+  td::TensorToWrite const tensor{"emb_params", td::Dtype::F32, {2, 768}, {}, values};
+  td::write_safetensors(nameless, std::span(&tensor, 1));
+  // What is told comes before the weights; a run for other names beside the result ends it there.
+  td::write_class_embeddings(folder / "x.safetensors.part", {1, 768, std::vector<float>(768), {"another"}});
+  std::string const command = "class-embeddings --model " + quoted(hollow_clip(folder)) + " --vocab " + quoted(*shared / "data/tokenizer/bpe_simple_vocab_16e6.txt.gz") + " --out " + quoted(out) + " --learned-token " +
+                              quoted(learned_token(folder, 768)) + " --learned-token " + quoted(nameless);
+  auto const told = run(folder, command + " --names 'a <mine> car,<night> sky,<Night>'");
+  CAPTURE(told.err);
+  CHECK(told.says("tadp: learned token <mine>, 1 vector\n"));
+  CHECK(told.says("tadp: learned token from_the_file, 2 vectors\n"));
+  CHECK(told.says("warning: no text of this run holds the learned token from_the_file"));
+  CHECK_FALSE(told.says("holds the learned token <mine>"));
+  CHECK(told.says("warning: a text holds <night>, but there is no learned token of this name"));
+  CHECK(told.err.find("<night>") == told.err.rfind("<night>"));
+  auto const quiet = run(folder, command + " --names 'from_the_file' --quiet");
+  CAPTURE(quiet.err);
+  CHECK_FALSE(quiet.says("vector"));
+  CHECK(quiet.says("warning: no text of this run holds the learned token <mine>"));
+}
+
+TEST_CASE("words that a model does not know are told of the names of classes, too") {
+  if (no_program()) return;
+  scratch::Folder const folder;
+  test_models::write_tiny(folder / "tiny.safetensors");
+  auto const named = run(folder, "class-embeddings --quiet --threads 1 --model " + quoted(folder / "tiny.safetensors") + " --out " + quoted(folder / "x.safetensors") + " --names 'road,parked_zeppelin'");
+  CAPTURE(named.err);
+  CHECK(named.status == 0);
+  CHECK(named.says("found: parked, zeppelin") != named.says("found: zeppelin"));
+}
+
 TEST_CASE("learned tokens that do not fit are told apart") {
   if (no_program()) return;
   scratch::Folder const folder;

@@ -88,7 +88,7 @@ TEST_CASE("metres of pictures without a focal length are for none, and a list ha
   drop_third_column(p.folder / "plain" / "list.txt", 1);
   auto const mixed = p.train("--task depth --steps 1 --freeze backbone", "trained.safetensors", "plain");
   CAPTURE(mixed.err);
-  CHECK(mixed.status == 2);
+  CHECK(mixed.status == 3);
   CHECK(mixed.says("1 of 3 without"));
   std::filesystem::copy_file(p.folder / "scenes" / "list.txt", p.folder / "plain" / "list.txt", std::filesystem::copy_options::overwrite_existing);
   drop_third_column(p.folder / "plain" / "list.txt", 3);

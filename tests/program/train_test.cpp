@@ -182,7 +182,7 @@ TEST_CASE("what does not fit a task is refused before anything is trained") {
     run_program::write_text(entry.path(), text);
   }
   auto const empty = p.train("--task detection --steps 1 --classes car", "x.safetensors", "boxed");
-  CHECK(empty.status == 2);
+  CHECK(empty.status == 3);
   CHECK(empty.says("no picture of the data set has a box"));
   CHECK(!std::filesystem::exists(p.folder / "x.safetensors"));
 }

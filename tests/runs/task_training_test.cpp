@@ -195,7 +195,7 @@ TEST_CASE("samples that cannot be learned from are refused") {
   Trial<Boxes> trial;
   Bare bare;
   for (Sample s : samples()) s.boxes.clear(), bare.push_back(s);
-  CHECK(error_of([&] { train_detection(trial.model, trial.start(), bare, trial.options(1)); })->code() == Errc::argument);
+  CHECK(error_of([&] { train_detection(trial.model, trial.start(), bare, trial.options(1)); })->code() == Errc::format);
   bare[1].boxes = {{{3, 3, 60, 60}, 1}};  // the others teach the background
   CHECK(!error_of([&] { train_detection(trial.model, trial.start(), bare, trial.options(2)); }));
   bare[1].boxes = bare[0].boxes = bare[2].boxes = {{{3, 3, 60, 60}, 2}};

@@ -89,6 +89,14 @@ TEST_CASE("what may pass is tried again") {
     CHECK(says(error, "found: 86400"));
     CHECK(server.count() == 1);
   }
+  SUBCASE("busy, said with the status of an answer") {
+    for (std::string const body : {R"({"error": {"message": "loading", "code": 503}})", R"({"error": {"code": "529"}})", R"({"error": {"type": "overloaded_error", "message": "later"}})", R"({"error": "the model is overloaded"})", R"({"error": {"status": "UNAVAILABLE"}})"}) {
+      CAPTURE(body);
+      Server server([&](Asked const&, int before, httplib::Response& response) { response.set_content(before < 1 ? body : answer("a road"), "application/json"); });
+      CHECK_FALSE(fault(options(server.address())));
+      CHECK(server.count() == 2);
+    }
+  }
   SUBCASE("busy for ever") {
     Server server([](Asked const&, int, httplib::Response& response) { response.status = 503; });
     auto const error = fault(options(server.address()));
@@ -118,7 +126,10 @@ TEST_CASE("answers that are none") {
   };
   for (Row const& row : {Row{200, "<html>hello</html>", Errc::format, "no JSON", 1}, Row{200, "", Errc::format, "no JSON", 1}, Row{200, R"({"choices": []})", Errc::format, "no caption", 1},
                          Row{200, R"({"choices": [{"message": {"content": null}}, 3, {"message": 1}, {"message": {"content": [1, {"text": 2}]}}]})", Errc::format, "no caption", 1}, Row{200, answer(" \n "), Errc::format, "no caption", 1},
-                         Row{200, R"({"choices": {"message": 1}})", Errc::format, "no caption", 1}, Row{200, std::string(100'000, '['), Errc::format, "no JSON", 1}, Row{200, std::string(300'000, ' '), Errc::io, "longer than allowed", 1},
+                         Row{200, R"({"choices": {"message": 1}})", Errc::format, "no caption", 1}, Row{200, std::string(100'000, '['), Errc::format, "no JSON", 1}, Row{200, std::string(300'000, ' '), Errc::format, "answer of the vision endpoint is longer than allowed", 1},
+                         Row{200, R"({"choices": [{"message": {"content": "a road"}}]})" "\xff", Errc::format, "no JSON", 1}, Row{200, R"({"choices": [{"message": {"content": "a ro)", Errc::format, "no JSON", 1},
+                         Row{200, R"({"error": {"message": "too small", "code": 400}})", Errc::format, "status 400: too small", 1}, Row{200, R"({"error": {"message": "hm", "code": 7}})", Errc::format, "no caption", 1},
+                         Row{200, R"({"error": {"message": "model not loaded", "code": 503}})", Errc::io, "status 503: model not loaded", 4},
                          Row{400, R"({"error": {"message": "image too small"}})", Errc::format, "image too small", 1}, Row{401, R"({"error": "who are you?"})", Errc::io, "who are you?", 1},
                          Row{404, "nothing here", Errc::io, "status 404: nothing here", 1}, Row{500, "oops", Errc::format, "status 500: oops", 4}, Row{302, "", Errc::io, "status 302", 1}}) {
     CAPTURE(row.body.substr(0, 80));
@@ -130,6 +141,7 @@ TEST_CASE("answers that are none") {
     CHECK(error->code() == row.code);
     CHECK(says(error, row.says));
     CHECK(says(error, server.address()));
+    CHECK(says(error, "/a.png"));
     CHECK_FALSE(says(error, "sesame"));
     CHECK(std::string_view(error->what()).size() < 1500);
     CHECK(server.count() - before == row.asked);
@@ -143,7 +155,20 @@ TEST_CASE("parts, several choices and cut sentences") {
   CHECK(captions(R"({"choices": [{"message": {"content": "a"}}, {"message": {"content": "b"}}, {"message": {"content": "a"}}]})") == std::vector<std::string>{"a", "b"});
   CHECK(captions(R"({"choices": [{"finish_reason": "length", "message": {"content": "cars aroun"}}]})") == std::vector<std::string>{"cars"});
   CHECK(captions(R"({"choices": [{"message": {"content": "one two three four five"}}]})") == std::vector<std::string>{"one two three four"});
-  CHECK(captions(R"({"choices": [{"message": {"content": "a\u001b[31mred\u009b road\u0000"}}]})") == std::vector<std::string>{"a [31mred road"});
+  CHECK(captions(R"({"choices": [{"message": {"content": "a \u001b[31mred\u009b road\u0000"}}]})") == std::vector<std::string>{"a red road"});
+  CHECK(captions(R"({"choices": [{"message": {"content": "<think>a car? no</think>\n\na van"}}]})") == std::vector<std::string>{"a van"});
+}
+
+TEST_CASE("a caption is what a person would read of the answer") {
+  struct Row {
+    std::string said, caption;
+  };
+  for (Row const& row : {Row{"a \x1b[1;31mred\x1b[0m car", "a red car"}, Row{"\x1b[38:2::255:0:0mred\x1b[K", "red"}, Row{"red\xc2\x9b" "31m car", "red car"}, Row{"\x1b]0;title\a" "a car", "a car"}, Row{"\x1b]8;;http://x\x1b\\a car", "a car"},
+                         Row{"\x1b]a car", "a car"}, Row{"a car\x1b[", "a car"}, Row{"a\x1b car", "a car"}, Row{"a [31m car", "a [31m car"}, Row{"a \u202ered\u202c \u2066car\u2069", "a red car"}, Row{"\u00e9t\u00e9 \u2019", "\u00e9t\u00e9 \u2019"}})
+    CHECK(plain_caption(row.said) == row.caption);
+  for (Row const& row : {Row{"<think>x</think>a car", "a car"}, Row{" \n<think></think><think>y</think> a car", " a car"}, Row{"so it is\n</think>\na car", "\na car"}, Row{"<think>it is a car", ""}, Row{"a sign that says <think>", "a sign that says <think>"},
+                         Row{"a sign: <think>yes</think>", "a sign: <think>yes</think>"}, Row{"", ""}, Row{"a car", "a car"}})
+    CHECK(without_thoughts(row.said) == row.caption);
 }
 
 TEST_CASE("a server that does not answer in time, or not at all") {
@@ -173,7 +198,24 @@ TEST_CASE("a server that does not answer in time, or not at all") {
     o.retry.retries = 0;
     std::optional<Error> error;
     CHECK(seconds_of([&] { error = fault(o); }) < 5.0);
-    CHECK(says(error, "longer than allowed"));
+    REQUIRE(error);
+    CHECK(error->code() == Errc::format);  // it did answer: the next picture is asked for
+    CHECK(says(error, "does not end"));
+  }
+  SUBCASE("an answer that breaks off, each time") {
+    int asked = 0;
+    Server server([&](Asked const&, int, httplib::Response& response) {
+      ++asked;
+      response.set_content_provider(100, "application/json", [](std::size_t, std::size_t, httplib::DataSink& sink) {
+        sink.write("{", 1);
+        return false;
+      });
+    });
+    auto const error = fault(options(server.address()));
+    REQUIRE(error);
+    CHECK(error->code() == Errc::format);
+    CHECK(says(error, "breaks off (4 attempts)"));
+    CHECK(asked == 4);
   }
   SUBCASE("a stop while waiting") {
     Server* self = nullptr;
@@ -273,6 +315,7 @@ TEST_CASE("a run asks once for each content and keeps what it hears") {
                                                                                         }});
     CHECK(last == 25);
     CHECK(report.asked == 6);
+    CHECK(report.answered == 6);
     CHECK(report.same == 18);
     CHECK(report.known == 0);
     REQUIRE(report.failed.size() == 1);
@@ -346,6 +389,36 @@ TEST_CASE("a run that was stopped or killed goes on where it was") {
   CHECK(*file.find("p" + std::to_string(more) + ".png") == "from the journal");
   for (std::size_t i = 0; i < first.size(); ++i) CHECK(file.entries()[i].captions == first[i].captions);
   CHECK_FALSE(std::filesystem::exists(folder / "captions.json.partial"));
+}
+
+TEST_CASE("a picture whose answer is odd is skipped, and the rest have captions") {
+  scratch::Folder const folder;
+  std::vector<PictureName> pictures;
+  for (int i = 0; i < 5; ++i) pictures.push_back(write_picture(folder, "p" + std::to_string(i) + ".png", 10 * i));
+  Server server([&](Asked const&, int before, httplib::Response& response) {
+    if (before == 1)
+      response.set_content(std::string(300'000, 'x'), "application/json");
+    else if (before == 3)
+      response.set_chunked_content_provider("application/json", [](std::size_t, httplib::DataSink& sink) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        return sink.write(" ", 1);
+      });
+    else
+      response.set_content(answer("caption " + std::to_string(before)), "application/json");
+  });
+  auto o = options(server.address());
+  o.max_answer_bytes = 200'000;
+  o.connect_seconds = o.answer_seconds = 0.5;
+  VisionCaptioner const captioner(o);
+  CaptionCache cache(folder / "captions.json", CaptionCache::Use::write);
+  auto const report = caption_pictures(captioner, pictures, cache);
+  CHECK(report.asked == 5);
+  CHECK(report.answered == 3);
+  REQUIRE(report.failed.size() == 2);
+  CHECK(report.failed[0].message.find("is longer than allowed") != std::string::npos);
+  CHECK(report.failed[0].message.find("p1.png") != std::string::npos);
+  CHECK(report.failed[1].message.find("does not end") != std::string::npos);
+  CHECK(CaptionFile(folder / "captions.json").entries().size() == 3);
 }
 
 TEST_CASE("pictures that change, names that no file holds, and a model that sees nothing") {

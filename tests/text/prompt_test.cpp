@@ -105,6 +105,31 @@ TEST_CASE("a personalised model's text must name its identifier") {
   }
 }
 
+TEST_CASE("a phrase without its word is refused, whatever parts the policy has") {
+  using Policy = td::PromptPolicy<td::Caption, td::Modifier>;
+  auto const tokenizer = words_of({"a", "at", "car", "comic", "dark", "dashcam", "night", "of", "painting", "photo", "style", "watercolor"});
+  auto const tokens = [&](td::Prompt const& p) { return td::tokens_of<Policy>(p, tokenizer, td::tiny_text); };
+  struct Row {
+    char const *phrase, *word;
+  };
+  for (Row const& row : {Row{"textual_inversion", "<night>"}, Row{"watercolorTI", "<watercolor>"}, Row{"comicTI", "<comic>"}, Row{"dreambooth", "sks"}, Row{"watercolorDB", "sks"}, Row{"comicDB", "sks"}}) {
+    CAPTURE(row.phrase);
+    auto const error = error_of([&] { tokens({.caption = "car", .modifier = row.phrase}); });
+    REQUIRE(error);
+    CHECK(error->code() == td::Errc::argument);
+    CHECK(error->where().key == row.word);
+    CHECK(error->where().found == row.phrase);
+  }
+  for (char const* const phrase : {"condition", "watercolor", "comic", "dashcam", "a <night> photo of a {}"}) CHECK_FALSE(error_of([&] { tokens({.caption = "car", .modifier = phrase}); }));
+  auto const with_sks = words_of({"a", "car", "of", "painting", "sks", "style"});
+  CHECK(td::tokens_of<Policy>({.caption = "car", .modifier = "comicDB"}, with_sks, td::tiny_text).words[2] == "sks");
+}
+
+TEST_CASE("what looks like the name of a learned token") {
+  CHECK(td::token_names("a <Night> of <b-1>, <<night>, < no>, <>, <a b> and <open") == std::vector<std::string>{"<night>", "<b-1>"});
+  CHECK(td::token_names("").empty());
+}
+
 TEST_CASE("a text that names a learned token is refused where it was not given") {
   auto const tokenizer = words_of({"a", "car", "dark", "night", "of", "photo"});
   auto const tokens = [&](td::Prompt const& p) { return td::tokens_of<Full>(p, tokenizer, td::tiny_text); };

@@ -22,14 +22,15 @@ enum class Errc : std::uint8_t {
   shape,        ///< sizes do not fit one another
   key,          ///< a name is missing, unknown or doubled
   memory,       ///< an allocation failed
-  unsupported,  ///< well formed, but not handled by this build
+  unsupported,  ///< well formed, but not handled by this build, or by the machine's driver or device
+  device,       ///< a device refused a call, failed while it computed, or was lost
   cancelled,    ///< the caller's stop token was set
 };
 
 /// The name of a code as it appears in JSON output.
 constexpr std::string_view to_string(Errc code) {
-  constexpr std::string_view names[] = {"argument", "io",     "format",      "limit",    "shape",
-                                        "key",      "memory", "unsupported", "cancelled"};
+  constexpr std::string_view names[] = {"argument", "io",          "format", "limit",    "shape", "key",
+                                        "memory",   "unsupported", "device", "cancelled"};
   return names[static_cast<std::size_t>(code)];
 }
 

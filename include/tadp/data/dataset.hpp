@@ -36,7 +36,7 @@ struct DatasetReport {
 
 class Dataset {
  public:
-  /// Lists the folder; reads captions and classes, no pictures. Error(io, argument, key, format or limit); Error(key) for
+  /// Lists the folder; reads captions and classes, no pictures. Error(io, key, format or limit); Error(key) for
   /// an incomplete set unless the options allow it, names that differ only in case or ending, captions of another set.
   explicit Dataset(std::filesystem::path folder, DatasetOptions options = {}) : folder_(std::move(folder)), options_(std::move(options)) {
     list();
@@ -56,7 +56,7 @@ class Dataset {
   std::filesystem::path label_path(std::size_t i) const { return folder_ / "labels" / items_[i].label; }
   std::string const& caption(std::size_t i) const { return items_[i].caption; }
 
-  /// Reads a sample. Error(shape) where sizes differ, Error(format) for labels that are no indices, Error(argument) for a
+  /// Reads a sample. Error(shape) where sizes differ, Error(format) for labels that are no indices and for a
   /// label that is no class, with its pixel, Error(io) for a file that changed since the set was opened.
   Sample load(std::size_t i) const {
     Item const& item = items_[i];
@@ -72,7 +72,7 @@ class Dataset {
     for (std::size_t k = 0; k < l.labels.size(); ++k)
       if (l.labels[k] >= classes_.classes.size() && l.labels[k] != ignore_label) {
         auto const width = static_cast<std::size_t>(l.width);
-        throw Error(Errc::argument, "a label is no class of the data set",
+        throw Error(Errc::format, "a label is no class of the data set",
                     {.file = label_path(i).string(), .key = "pixel (" + std::to_string(k % width) + ", " + std::to_string(k / width) + ")",
                      .expected = "0 to " + std::to_string(classes_.classes.size() - 1) + ", or 255", .found = std::to_string(l.labels[k])});
       }
@@ -147,7 +147,7 @@ class Dataset {
     // Names, not stems: "a.jpg" and "a-b.jpg" change places between the two.
     std::sort(items_.begin(), items_.end(), [](Item const& a, Item const& b) { return a.name < b.name; });
     if (!options_.incomplete) require_complete();
-    if (items_.empty()) throw Error(Errc::argument, "the data set has no picture with labels", {.file = folder_.string(), .expected = "images/NAME.jpg or .png, labels/NAME.png"});
+    if (items_.empty()) throw Error(Errc::format, "the data set has no picture with labels", {.file = folder_.string(), .expected = "images/NAME.jpg or .png, labels/NAME.png"});
   }
   void require_complete() const {
     struct Row {

@@ -25,8 +25,8 @@ struct DepthDatasetOptions {
 
 class DepthDataset {
  public:
-  /// Error(io, argument, format, limit, cancelled); an Error of the first kind of fault, with all of them, unless the options
-  /// allow these.
+  /// Error(io, format, limit, cancelled), Error(argument) for options that do not fit; an Error of the first kind of fault, with
+  /// all of them, unless the options allow these.
   explicit DepthDataset(std::filesystem::path folder, DepthDatasetOptions options = {}, Control const& control = {}) : folder_(std::move(folder)), options_(std::move(options)) {
     list();
     std::vector<float> medians;
@@ -38,7 +38,7 @@ class DepthDataset {
     std::erase_if(items_, [](Item const& item) { return item.out; });
     report_.require_none(folder_, !options_.incomplete);
     if (items_.empty())
-      throw Error(Errc::argument, "the data set has no picture with depth" + (report_.complete() ? std::string() : ": " + report_.text()),
+      throw Error(Errc::format, "the data set has no picture with depth" + (report_.complete() ? std::string() : ": " + report_.text()),
                   {.file = folder_.string(), .expected = "a list of \"picture depth\", or images/NAME.jpg and depth/NAME.png"});
     remark_outliers(medians);
     read_captions();
@@ -57,19 +57,19 @@ class DepthDataset {
   std::filesystem::path depth_path(std::size_t i) const { return folder_ / items_[i].row.depth; }
   std::string const& caption(std::size_t i) const { return items_[i].caption; }
   float focal(std::size_t i) const { return items_[i].row.focal; }  ///< pixels; 0: not said
-  /// Whether every picture has a focal length; false where none has. Error(argument) where only some do: metres for one camera
+  /// Whether every picture has a focal length; false where none has. Error(format) where only some do: metres for one camera
   /// and those of whatever camera took the picture do not teach one thing.
   bool has_focals() const {
     auto const lacks = [](Item const& item) { return item.row.focal <= 0.0F; };
     auto const lacking = static_cast<std::size_t>(std::count_if(items_.begin(), items_.end(), lacks));
     if (lacking > 0 && lacking < items_.size())
-      throw Error(Errc::argument, "some pictures of the list have a focal length and others have none",
+      throw Error(Errc::format, "some pictures of the list have a focal length and others have none",
                   {.file = list_file().string(), .key = "focal length, the third column", .expected = "one for every picture, or for none",
                    .found = std::to_string(lacking) + " of " + std::to_string(items_.size()) + " without, the first is " + std::find_if(items_.begin(), items_.end(), lacks)->row.key});
     return lacking == 0;
   }
 
-  /// Reads a sample, whose labels are all unknown. Error(shape) where sizes differ, Error(argument) where nothing is measured, Error(io) for a file that
+  /// Reads a sample, whose labels are all unknown. Error(shape) where sizes differ, Error(format) where nothing is measured, Error(io) for a file that
   /// changed since the set was opened, and those of read_image and read_depth.
   Sample load(std::size_t i) const {
     Item const& item = items_[i];
@@ -83,7 +83,7 @@ class DepthDataset {
     if (p.width != d.width || p.height != d.height)
       throw Error(Errc::shape, "picture and depth have different sizes", {.file = depth_path(i).string(), .expected = size(p.width, p.height), .found = size(d.width, d.height)});
     if (std::none_of(d.metres.begin(), d.metres.end(), [](float m) { return m > 0.0F; }))
-      throw Error(Errc::argument, "a depth map without a measured pixel", {.file = depth_path(i).string()});
+      throw Error(Errc::format, "a depth map without a measured pixel", {.file = depth_path(i).string()});
     return sample;
   }
   /// The same, kept in memory as far as the options allow; valid until another sample is asked for. Not for two threads at once.
@@ -163,6 +163,11 @@ class DepthDataset {
     item.out = item.out || !found;
     return found.has_value();
   }
+  /// What an error of reading a file tells of it.
+  static FolderFault fault_of(Error const& e, FolderFault damaged) {
+    if (e.code() == Errc::io) return FolderFault::unusable_file;
+    return e.code() == Errc::unsupported && damaged == FolderFault::damaged_depth ? FolderFault::unhandled_depth : damaged;
+  }
   void look_at(Item& item, std::vector<float>& medians) {
     stamped(item, item.row.picture, item.picture_stamp, FolderFault::picture_missing);
     stamped(item, item.row.depth, item.depth_stamp, FolderFault::depth_missing);
@@ -172,7 +177,7 @@ class DepthDataset {
         read();
       } catch (Error const& e) {
         if (e.code() == Errc::memory) throw;
-        report_.add(e.code() == Errc::io ? FolderFault::unusable_file : fault, file, reason_of(e));
+        report_.add(fault_of(e, fault), file, reason_of(e));
         item.out = true;
       }
     };

@@ -27,6 +27,7 @@ enum class FolderFault : std::uint8_t {
   damaged_picture,
   damaged_annotation,
   damaged_depth,
+  unhandled_depth,
   size_missing,
   sizes_differ,
   no_valid_depth,
@@ -37,7 +38,7 @@ enum class FolderFault : std::uint8_t {
   box_empty,
   box_outside,
 };
-inline constexpr std::size_t folder_fault_kinds = 19;
+inline constexpr std::size_t folder_fault_kinds = 20;
 
 namespace detail {
 struct FolderFaultRow {
@@ -55,15 +56,16 @@ inline constexpr std::array<FolderFaultRow, folder_fault_kinds> folder_faults = 
     {"damaged pictures", Errc::format},
     {"damaged annotations", Errc::format},
     {"damaged depth files", Errc::format},
+    {"depth files of a kind that is not handled", Errc::unsupported},
     {"annotations without the picture's size", Errc::format},
     {"sizes that differ from the picture's", Errc::shape},
-    {"depth files without a measured pixel", Errc::argument},
+    {"depth files without a measured pixel", Errc::format},
     {"objects without a usable name", Errc::format},
     {"objects of an unknown class", Errc::key},
     {"boxes that are no numbers", Errc::format},
-    {"inverted boxes", Errc::argument},
-    {"boxes without an area", Errc::argument},
-    {"boxes outside of the picture", Errc::argument},
+    {"inverted boxes", Errc::format},
+    {"boxes without an area", Errc::format},
+    {"boxes outside of the picture", Errc::format},
 }};
 }  // namespace detail
 

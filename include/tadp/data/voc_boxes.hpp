@@ -34,8 +34,9 @@ struct VocBoxesOptions {
 
 class VocBoxes {
  public:
-  /// Lists the folder, reads the annotations and the headers of the pictures. Error(io, argument, format, limit, cancelled);
-  /// an Error of the first kind of fault, with all of them, unless the options allow these.
+  /// Lists the folder, reads the annotations and the headers of the pictures. Error(io, format, limit, cancelled),
+  /// Error(argument) for options that do not fit; an Error of the first kind of fault, with all of them, unless the options allow
+  /// these.
   explicit VocBoxes(std::filesystem::path folder, VocBoxesOptions options = {}, Control const& control = {}) : folder_(std::move(folder)), options_(std::move(options)) {
     list();
     std::vector<VocAnnotation> annotations = read_annotations(control);
@@ -44,7 +45,7 @@ class VocBoxes {
     std::erase_if(items_, [](Item const& item) { return item.out; });
     report_.require_none(folder_, !options_.incomplete, !options_.drop_boxes);
     if (items_.empty())
-      throw Error(Errc::argument, "the data set has no picture with an annotation" + (report_.complete() ? std::string() : ": " + report_.text()),
+      throw Error(Errc::format, "the data set has no picture with an annotation" + (report_.complete() ? std::string() : ": " + report_.text()),
                   {.file = folder_.string(), .expected = "JPEGImages/NAME.jpg, Annotations/NAME.xml"});
     read_captions();
     kept_ = KeptSamples(items_.size(), options_.cache_bytes);
@@ -101,6 +102,21 @@ class VocBoxes {
   };
   static std::string annotation_name(ListedFile const& file) { return "Annotations/" + file.name; }
 
+  /// "000005 -1": whether a class is in a picture, as VOC's lists of one class have it.
+  static bool has_flag(std::string_view line) {
+    auto const blank = line.find_last_of(" \t");
+    auto const flag = blank == std::string_view::npos ? std::string_view() : line.substr(blank + 1);
+    return flag == "-1" || flag == "0" || flag == "1";
+  }
+  /// Error(format) where the list is one of a class's flags; a name may end with a number after a blank, but not all of them do.
+  void require_names(std::vector<std::string> const& names, std::map<std::string, ListedFile> const& pictures) const {
+    if (names.empty() || !std::all_of(names.begin(), names.end(), [&](std::string const& name) { return has_flag(name) && !pictures.contains(name); })) return;
+    std::string const lists = "ImageSets/Main/", whole = options_.split.substr(options_.split.rfind('_') + 1);
+    std::error_code ignored;
+    bool const there = whole != options_.split && std::filesystem::exists(folder_ / (lists + whole + ".txt"), ignored);
+    throw Error(Errc::format, "this list tells in which pictures one class is, and is no split",
+                {.file = (folder_ / (lists + options_.split + ".txt")).string(), .key = "split", .expected = there ? whole + ", whose lines are names alone" : "a list whose lines are names alone, such as train", .found = printable(names.front(), 60)});
+  }
   /// Names of the split, in the order of its list, each once.
   std::vector<std::string> split_names() {
     std::string const& split = options_.split;
@@ -129,6 +145,7 @@ class VocBoxes {
     std::vector<std::string> names;
     if (!options_.split.empty()) {
       names = split_names();
+      require_names(names, pictures);
     } else {
       for (auto const& [stem, file] : pictures) names.push_back(stem);
       for (auto const& [stem, file] : all_annotations_)

@@ -12,6 +12,7 @@
 #include <cuda_runtime_api.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace tadp {
@@ -19,12 +20,33 @@ namespace tadp {
 /// "cudaErrorNoDevice (no CUDA-capable device is detected)".
 inline std::string to_string(cudaError_t code) { return std::string(cudaGetErrorName(code)) + " (" + cudaGetErrorString(code) + ")"; }
 
-/// Throws unless `code` is cudaSuccess. Error(memory) where memory is short, else Error(unsupported).
-inline void require_cuda(cudaError_t code, char const* call, std::string asked = {}) {
+/// Short memory, a part that this build, the driver or the device lacks, or else a device that failed.
+inline Errc errc_of(cudaError_t code) {
+  switch (code) {
+    case cudaErrorMemoryAllocation: return Errc::memory;
+    case cudaErrorNoDevice:
+    case cudaErrorStubLibrary:
+    case cudaErrorInsufficientDriver:
+    case cudaErrorCallRequiresNewerDriver:
+    case cudaErrorSystemDriverMismatch:
+    case cudaErrorCompatNotSupportedOnDevice:
+    case cudaErrorNotSupported:
+    case cudaErrorInvalidDeviceFunction:
+    case cudaErrorInvalidKernelImage:
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorInvalidPtx:
+    case cudaErrorUnsupportedPtxVersion:
+    case cudaErrorJitCompilerNotFound:
+    case cudaErrorJitCompilationDisabled: return Errc::unsupported;
+    default: return Errc::device;
+  }
+}
+
+/// Throws unless `code` is cudaSuccess: Error with the code of errc_of.
+inline void require_cuda(cudaError_t code, std::string_view call, std::string asked = {}) {
   if (code == cudaSuccess) return;
   cudaGetLastError();  // the runtime remembers it, and would tell the next caller
-  throw Error(code == cudaErrorMemoryAllocation ? Errc::memory : Errc::unsupported, std::string("the CUDA device: ") + call + " says " + to_string(code),
-              {.expected = std::move(asked)});
+  throw Error(errc_of(code), "the CUDA device: " + std::string(call) + " says " + to_string(code), {.expected = std::move(asked)});
 }
 
 namespace cuda {

@@ -19,16 +19,8 @@ namespace tadp::cuda {
 /// Blocks that one stream allocates and frees in its order; freed ones stay for the next.
 class StreamPool {
  public:
-  StreamPool(int ordinal, cudaStream_t stream) : stream_(stream) {
-    int there = 0;
-    require_cuda(cudaDeviceGetAttribute(&there, cudaDevAttrMemoryPoolsSupported, ordinal), "cudaDeviceGetAttribute");
-    if (there == 0)
-      throw Error(Errc::unsupported, "this CUDA device has no memory pools, which tadp allocates from", {.found = "device " + std::to_string(ordinal)});
-    cudaMemPoolProps properties{};
-    properties.allocType = cudaMemAllocationTypePinned;
-    properties.location.type = cudaMemLocationTypeDevice;
-    properties.location.id = ordinal;
-    require_cuda(cudaMemPoolCreate(&pool_, &properties), "cudaMemPoolCreate");
+  StreamPool(int ordinal, cudaStream_t stream) : StreamPool(stream, created(ordinal)) {
+    // The pool has its owner by now, and is destroyed when this throws.
     std::uint64_t keep = std::numeric_limits<std::uint64_t>::max();
     require_cuda(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep), "cudaMemPoolSetAttribute");
   }
@@ -47,8 +39,19 @@ class StreamPool {
   }
 
  private:
+  StreamPool(cudaStream_t stream, cudaMemPool_t pool) : stream_(stream), pool_(pool) {}
+  static cudaMemPool_t created(int ordinal) {
+    cudaMemPoolProps properties{};
+    properties.allocType = cudaMemAllocationTypePinned;
+    properties.location.type = cudaMemLocationTypeDevice;
+    properties.location.id = ordinal;
+    cudaMemPool_t pool = nullptr;
+    require_cuda(cudaMemPoolCreate(&pool, &properties), "cudaMemPoolCreate");
+    return pool;
+  }
+
   cudaStream_t stream_;
-  cudaMemPool_t pool_ = nullptr;
+  cudaMemPool_t pool_;
 };
 
 /// Memory that only grows; what was in it is lost when it does. Work that reads the old block has been queued before.

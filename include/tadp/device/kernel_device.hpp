@@ -20,6 +20,7 @@ concept KernelDevice = std::derived_from<Device, RunsKernels>;
 /// One that leaves convolutions and attention to libraries says so by a member, and has beside its type
 ///   library_multiply(device, product, operands)
 ///   library_convolve(device, kind, operands), library_attend(device, kind, operands)   false: the library cannot
+///   library_unfolds(device, kind)   how many elements a convolution may be unfolded to, to be a product; 0: it is convolved
 template <class Device>
 concept LibraryDevice = KernelDevice<Device> && requires { requires Device::has_libraries; };
 

@@ -10,9 +10,10 @@ namespace tadp {
 class BoxHead {
  public:
   BoxHead(Scope const& s, DetectionConfig const& config, index_t classes)
-      : config_(config), pool_{.first_level = config.first_level()}, fc6_(s / "box_head" / "fc6", config.width * pool_.cells(), config.representation),
-        fc7_(s / "box_head" / "fc7", config.representation, config.representation), classes_(s / "box_predictor" / "cls_score", config.representation, classes),
-        boxes_(s / "box_predictor" / "bbox_pred", config.representation, 4 * classes) {}
+      : config_(config), pool_{.first_level = config.first_level()},
+        fc6_(s / "box_head" / "fc6", config.width * pool_.cells(), config.representation, Linear::Options{.relu = true}),
+        fc7_(s / "box_head" / "fc7", config.representation, config.representation, Linear::Options{.relu = true}),
+        classes_(s / "box_predictor" / "cls_score", config.representation, classes), boxes_(s / "box_predictor" / "bbox_pred", config.representation, 4 * classes) {}
 
   /// Logits (1, 1, rows, C) and codes (1, 1, rows, 4 C) of boxes (N, 1, R, 4 or more), rows = N R.
   template <class Ctx>
@@ -20,7 +21,7 @@ class BoxHead {
                                                 typename Ctx::Value const& counts) const {
     auto const pooled = ctx.apply(RoiAlignOp{pool_, 4}, {levels[0], levels[1], levels[2], levels[3], boxes, counts})[0];
     ctx.note("det.roi_pooled", pooled);
-    auto const h = activate(ctx, Activation::relu, fc7_(ctx, activate(ctx, Activation::relu, fc6_(ctx, pooled))));
+    auto const h = fc7_(ctx, fc6_(ctx, pooled));
     auto const logits = classes_(ctx, h);
     ctx.note("det.class_logits", logits);
     auto const codes = boxes_(ctx, h);

@@ -48,7 +48,7 @@ struct DepthOf {
           out_1_(s / "encoder" / "out_layer" / 1, joined, 16, 1e-5F, false), ups_(build(s / "decoder" / "deconv_layers")),
           conv_0_(s / "decoder" / "conv_layers" / 0, Config.filters, Config.embed, ConvGeometry::same(3), normal(Init::thousandth)),
           conv_1_(s / "decoder" / "conv_layers" / 1, Config.embed, true),
-          last_0_(s / "last_layer_depth" / 0, Config.embed, Config.embed, ConvGeometry::same(3), normal(Init::thousandth)),
+          last_0_(s / "last_layer_depth" / 0, Config.embed, Config.embed, ConvGeometry::same(3), Conv2d::Options{.init = Init::thousandth, .relu = true}),
           last_2_(s / "last_layer_depth" / 2, Config.embed, 1, ConvGeometry::same(3), normal(Init::thousandth)) {
       if (in[0] % 16 != 0)
         throw Error(Errc::shape, "the depth head normalises the finest level in 16 groups", {.key = "encoder.layer1.1", .expected = "a multiple of 16", .found = std::to_string(in[0])});
@@ -64,7 +64,7 @@ struct DepthOf {
       for (Up const& up : ups_) x = up.bn(ctx, up.deconv(ctx, x));
       x = conv_1_(ctx, conv_0_(ctx, x));
       for (int i = 0; i < 2; ++i) x = resize_bilinear_to(ctx, x, 2 * x.shape.h(), 2 * x.shape.w());
-      auto const logit = last_2_(ctx, activate(ctx, Activation::relu, last_0_(ctx, x)));
+      auto const logit = last_2_(ctx, last_0_(ctx, x));
       ctx.note("depth.logit", logit);
       auto const metres = scaled(ctx, Config.max_depth, activate(ctx, Activation::sigmoid, logit));
       ctx.note("depth.pred", metres);

@@ -41,7 +41,7 @@ AnchorGrid anchor_grid(std::array<Value, 4> const& levels, DetectionConfig const
 class Rpn {
  public:
   Rpn(Scope const& s, DetectionConfig const& config)
-      : config_(config), conv_(s / "head" / "conv" / 0 / 0, config.width, config.width, ConvGeometry::same(3), Conv2d::Options{.init = Init::hundredth}),
+      : config_(config), conv_(s / "head" / "conv" / 0 / 0, config.width, config.width, ConvGeometry::same(3), Conv2d::Options{.init = Init::hundredth, .relu = true}),
         scores_(s / "head" / "cls_logits", config.width, AnchorGrid::shapes, ConvGeometry::same(1), Conv2d::Options{.init = Init::hundredth}),
         codes_(s / "head" / "bbox_pred", config.width, 4 * AnchorGrid::shapes, ConvGeometry::same(1), Conv2d::Options{.init = Init::hundredth}) {}
 
@@ -50,7 +50,7 @@ class Rpn {
     using Value = typename Ctx::Value;
     std::array<Value, 4> scores, codes;
     for (std::size_t l = 0; l < 4; ++l) {
-      auto const h = activate(ctx, Activation::relu, conv_(ctx, levels[l]));
+      auto const h = conv_(ctx, levels[l]);
       scores[l] = scores_(ctx, h);
       codes[l] = codes_(ctx, h);
       ctx.note("det.rpn.objectness." + std::to_string(l), scores[l]);

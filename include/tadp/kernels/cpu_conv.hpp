@@ -133,9 +133,9 @@ void multiply(ThreadPool& pool, index_t rows, index_t columns, Gather const& gat
 }  // namespace conv_detail
 
 /// y = conv(x) + bias + shift + residual. weight [Cout, k, k, Cin]; bias [Cout] or null; shift (N or 1, 1, 1, Cout) or
-/// empty: a vector a picture (the time projection); residual: shape of y or empty.
+/// empty: a vector a picture (the time projection); residual: shape of y or empty. `relu`: of all that.
 inline void conv2d(Cpu& cpu, ConvGeometry const& g, ConstFeatures<Cpu> x, float const* weight, float const* bias,
-                   ConstFeatures<Cpu> shift, ConstFeatures<Cpu> residual, Features<Cpu> y) {
+                   ConstFeatures<Cpu> shift, ConstFeatures<Cpu> residual, Features<Cpu> y, bool relu = false) {
   FeatureShape const in = x.shape, out = y.shape;
   index_t const k = g.taps() * in.c();
   conv_detail::multiply(cpu.threads(), out.pixels(), out.c(), conv_detail::Patches{x, in, out, g}, RowsOf{weight, k},
@@ -151,6 +151,7 @@ inline void conv2d(Cpu& cpu, ConvGeometry const& g, ConstFeatures<Cpu> x, float 
                             conv_detail::add_rows(count, target, shift.pixel(n) + first);
                           }
                           if (residual) conv_detail::add_rows(count, target, residual.pixel(row) + first);
+                          if (relu) map_row(count, target, [](Packet p) { return max(p, broadcast(0.0F)); }, static_cast<float const*>(target));
                         });
 }
 

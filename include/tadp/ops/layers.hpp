@@ -18,9 +18,10 @@ class Conv2d {
     bool bias = true;
     Init init = Init::fan_in;
     bool matrix_weight = false;  ///< the checkpoint holds a 1x1 weight as (out, in): a linear layer
+    bool relu = false;           ///< the ReLU that follows is part of it
   };
   Conv2d(Scope const& scope, index_t in, index_t out, ConvGeometry geometry) : Conv2d(scope, in, out, geometry, Options{}) {}
-  Conv2d(Scope const& scope, index_t in, index_t out, ConvGeometry geometry, Options options) : geometry_(geometry), out_(out) {
+  Conv2d(Scope const& scope, index_t in, index_t out, ConvGeometry geometry, Options options) : geometry_(geometry), out_(out), relu_(options.relu) {
     std::vector<index_t> shape{out, in};
     if (!options.matrix_weight) shape.insert(shape.end(), 2, geometry.kernel);
     ids_[0] = scope.add("weight", std::move(shape), options.init);
@@ -28,16 +29,17 @@ class Conv2d {
     if (options.bias) ids_[1] = scope.add("bias", {out}, Init::zero);
   }
 
-  /// conv(x) [+ shift, a vector a picture] [+ residual].
+  /// relu?(conv(x) [+ shift, a vector a picture] [+ residual]).
   template <class Ctx>
   typename Ctx::Value operator()(Ctx& ctx, typename Ctx::Value const& x, typename Ctx::Value const& shift = {},
                                  typename Ctx::Value const& residual = {}) const {
-    return ctx.apply(ConvolutionOp{geometry_, out_, ids_}, {x, shift, residual})[0];
+    return ctx.apply(ConvolutionOp{geometry_, out_, ids_, relu_}, {x, shift, residual})[0];
   }
 
  private:
   ConvGeometry geometry_;
   index_t out_;
+  bool relu_;
   std::array<ParameterId, 2> ids_{};
 };
 
@@ -45,7 +47,8 @@ class Conv2d {
 class Linear : public Conv2d {
  public:
   Linear(Scope const& scope, index_t in, index_t out, bool bias = true, Init init = Init::fan_in)
-      : Conv2d(scope, in, out, ConvGeometry::same(1), Options{bias, init, true}) {}
+      : Linear(scope, in, out, Options{.bias = bias, .init = init}) {}
+  Linear(Scope const& scope, index_t in, index_t out, Options options) : Conv2d(scope, in, out, ConvGeometry::same(1), Options{options.bias, options.init, true, options.relu}) {}
 };
 
 /// Parameters weight, bias (C); `silu`: the activation that follows is part of it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations over the picture plane: convolution (a linear layer is one with a kernel of one) and resizing.
-// A convolution takes the time projection and the residual that follow it, so that a device may fuse them.
+// A convolution takes the time projection, the residual and the ReLU that follow it, so that a device may fuse them.
 #pragma once
 
 #include "tadp/core/activation.hpp"
@@ -11,10 +11,12 @@
 namespace tadp {
 
 /// inputs x (N, H, W, Cin), shift (N or 1, 1, 1, Cout; float) or none, residual (shape of the result) or none.
+/// `relu`: of the sum of them all.
 struct ConvolutionOp {
   ConvGeometry geometry;
   index_t out_channels;
   std::array<ParameterId, 2> weight_bias;
+  bool relu = false;
   static constexpr int outputs = 1;
 
   std::array<FeatureShape, 1> out_shapes(std::span<FeatureShape const> in) const { return {geometry.out_shape(in[0], out_channels)}; }
@@ -22,11 +24,21 @@ struct ConvolutionOp {
   std::span<ParameterId const> parameters() const { return weight_bias; }
   template <class Device>
   void forward(Device& device, Operands<Device> const& a) const {
-    conv2d(device, geometry, a.in[0], a.element_weight(weight_bias[0]), a.element_weight(weight_bias[1]), a.float_in(1), a.in[2], a.out[0]);
+    conv2d(device, geometry, a.in[0], a.element_weight(weight_bias[0]), a.element_weight(weight_bias[1]), a.float_in(1), a.in[2], a.out[0], relu);
   }
   template <class Device>
   void backward(Device& device, Gradients<Device> const& g) const {
-    auto const dy = g.d_out[0];
+    if (!relu) return sum_backward(device, g, g.d_out[0]);
+    // The slope of ReLU at the sum is that at its result: the sum need not be kept.
+    Tensor<element_of<Device>, 4, Device> sum(device, g.out[0].shape);
+    device.zero(sum.data(), sum.shape().count());
+    activation_gradient(device, Activation::relu, g.out[0], g.d_out[0], sum.view());
+    sum_backward(device, g, std::as_const(sum).view());
+  }
+
+ private:
+  template <class Device>
+  void sum_backward(Device& device, Gradients<Device> const& g, ConstFeatures<Device> dy) const {
     if (g.d_in[0]) conv2d_input_gradient(device, geometry, dy, g.element_weight(weight_bias[0]), g.d_in[0]);
     conv2d_weight_gradient(device, geometry, g.in[0], dy, g.d_weight(weight_bias[0]), g.d_weight(weight_bias[1]));
     if (g.d_in[1]) {

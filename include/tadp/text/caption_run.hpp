@@ -31,9 +31,10 @@ struct CaptionFailure {
 };
 
 struct CaptionReport {
-  std::size_t known = 0;  ///< pictures that the file had captions for
-  std::size_t same = 0;   ///< pictures of the content of another
-  std::size_t asked = 0;  ///< pictures that the captioner answered for
+  std::size_t known = 0;     ///< pictures that the file had captions for
+  std::size_t same = 0;      ///< pictures of the content of another
+  std::size_t asked = 0;     ///< pictures that went to the captioner
+  std::size_t answered = 0;  ///< those of them whose captions are in the file now
   std::vector<CaptionFailure> failed{};
 };
 
@@ -165,6 +166,7 @@ class CaptionRun {
   std::size_t settle(Done& done) {
     record(done);
     if (!done.asked) return 0;
+    ++report_.asked;
     auto waiting = in_flight_.extract(done.picture.content);
     for (PictureFile& same : waiting.mapped()) {
       done.picture = std::move(same);
@@ -185,7 +187,7 @@ class CaptionRun {
       return fail(refused);
     }
     in_a_row_ = 0;
-    ++(known ? report_.known : done.asked ? report_.asked : report_.same);
+    ++(known ? report_.known : done.asked ? report_.answered : report_.same);
   }
   void fail(Done const& done) {
     try {

@@ -31,25 +31,45 @@ void require_parts_of(Prompt const& prompt) {
   if (!prompt.ids.empty() && (!prompt.caption.empty() || !prompt.modifier.empty() || !prompt.identifier.empty())) throw Error(Errc::argument, "a prompt is a text or token ids, not both");
 }
 
-/// The first "<name>" of a text from `at` on, in lower case and ASCII as such names are; empty: none. `at` moves behind it.
-inline std::string next_token_name(std::string_view text, std::size_t& at) {
-  for (auto begin = text.find('<', at); begin != std::string_view::npos; begin = text.find('<', begin + 1)) {
+inline bool has_word(std::vector<std::string> const& words, std::string_view word) { return std::find(words.begin(), words.end(), word) != words.end(); }
+
+}  // namespace prompt_detail
+
+/// What a text has that looks like the name of a learned token, such as "<night>": each once, in order, in lower case and
+/// ASCII as such names are.
+inline std::vector<std::string> token_names(std::string_view text) {
+  std::vector<std::string> names;
+  for (auto begin = text.find('<'); begin != std::string_view::npos; begin = text.find('<', begin + 1)) {
     std::string name = "<";
     std::size_t end = begin + 1;
     for (; end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) != 0 || text[end] == '-' || text[end] == '_'); ++end) name += static_cast<char>(std::tolower(static_cast<unsigned char>(text[end])));
     if (end == begin + 1 || end == text.size() || text[end] != '>') continue;
-    at = end + 1;
-    return name + ">";
+    name += '>';
+    if (!prompt_detail::has_word(names, name)) names.push_back(std::move(name));
   }
-  return {};
+  return names;
 }
+
+/// A phrase of the paper means nothing where `tokens`, which a tokenizer made of it, lack its word: Error(argument) where
+/// a learned token was not given, or the vocabulary has no such identifier.
+inline void require_phrase_word(Prompt const& prompt, Tokens const& tokens) {
+  DomainPhrase const* const phrase = find_phrase(prompt.modifier);
+  if (phrase == nullptr || phrase->word.empty()) return;
+  if (phrase->word != paper_identifier) {
+    if (!prompt_detail::has_word(tokens.words, phrase->word))
+      throw Error(Errc::argument, "the phrase names a learned token that was not given", {.key = std::string(phrase->word), .expected = "a learned token of this name", .found = prompt.modifier});
+  } else if (std::string const word = prompt.identifier.empty() ? std::string(paper_identifier) : prompt.identifier; prompt_detail::has_word(tokens.unknown, word)) {
+    throw Error(Errc::argument, "the phrase names what a personalised model learned, and this model does not know the word", {.key = printable(word), .expected = "a model personalised by DreamBooth", .found = prompt.modifier});
+  }
+}
+
+namespace prompt_detail {
 
 /// "<night>" means nothing to a tokenizer that takes it for letters. Of a text that was cut, the end is not known.
 inline void require_learned_tokens(std::string_view text, Tokens const& tokens) {
-  std::size_t at = 0;
-  for (std::string name = next_token_name(text, at); !name.empty() && !tokens.truncated; name = next_token_name(text, at))
-    if (std::find(tokens.words.begin(), tokens.words.end(), name) == tokens.words.end())
-      throw Error(Errc::argument, "the text names a learned token that was not given", {.key = name, .expected = "its embedding", .found = printable(text)});
+  if (tokens.truncated) return;
+  for (std::string const& name : token_names(text))
+    if (!has_word(tokens.words, name)) throw Error(Errc::argument, "the text names a learned token that was not given", {.key = name, .expected = "its embedding", .found = printable(text)});
 }
 
 }  // namespace prompt_detail
@@ -58,8 +78,8 @@ inline void require_learned_tokens(std::string_view text, Tokens const& tokens) 
 inline std::string text_of(Prompt const& prompt) { return modified(prompt.modifier, prompt.caption, prompt.identifier); }
 
 /// The tokens of a prompt; an empty caption is the empty text. Error(argument) where the policy has no part for what is
-/// given, a text does not name the identifier, it names a "<token>" that a policy with LearnedToken does not have, or it
-/// comes without a tokenizer; errors of the tokenizer.
+/// given, a text does not name the identifier, it names a "<token>" that a policy with LearnedToken does not have, a phrase
+/// of the modifier lacks its word, or it comes without a tokenizer; errors of the tokenizer.
 template <class Policy>
 Tokens tokens_of(Prompt const& prompt, Tokenizer const& tokenizer, TextEncoderConfig const& config) {
   auto const ids_alone = [&](std::span<std::int32_t const> ids) { return Tokens{pad_tokens(ids, config), {}, {}, false}; };
@@ -75,6 +95,7 @@ Tokens tokens_of(Prompt const& prompt, Tokenizer const& tokenizer, TextEncoderCo
     if (text.empty()) return ids_alone({});
     if (!tokenizer) throw Error(Errc::argument, "there is no tokenizer: token ids are needed in place of a caption", {.key = "caption", .expected = "token ids", .found = printable(text)});
     Tokens tokens = tokenizer(text);
+    require_phrase_word(prompt, tokens);
     if constexpr (Policy::template has<LearnedToken>) prompt_detail::require_learned_tokens(text, tokens);
     return tokens;
   }

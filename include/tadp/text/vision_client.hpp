@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <cmath>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -114,8 +115,8 @@ class VisionCaptioner {
 #endif
   }
 
-  /// Error(io) where the endpoint cannot be reached or refuses everybody, Error(format) where it refuses this picture or
-  /// its answer has no caption, Error(cancelled).
+  /// Error(io) where the endpoint cannot be reached or refuses everybody; Error(format) where it refuses this picture, its
+  /// answer has no caption, is too long, breaks off or does not end; Error(cancelled). Each names endpoint and picture.
   std::vector<std::string> operator()(PictureFile const& picture, Control const& control = {}) const {
     std::string const body = vision_request(options_.question, picture);
     for (int tried = 0;; ++tried) {
@@ -123,7 +124,7 @@ class VisionCaptioner {
       Answer const answer = send(body, control);
       control.check();
       HttpNext const next = answer.status == 0 ? HttpNext::again : next_of_status(answer.status);
-      if (next == HttpNext::take) return vision_captions(answer.body, options_.question, endpoint_.text());
+      if (next == HttpNext::take) return vision_captions(answer.body, options_.question, endpoint_.text(), picture.path.string());
       if (next != HttpNext::again || answer.hopeless || tried >= options_.retry.retries) refuse(answer, picture, tried + 1);
       wait(pause(answer, picture, tried), control);
     }
@@ -133,9 +134,10 @@ class VisionCaptioner {
 
  private:
   struct Answer {
-    int status = 0;  ///< 0: there was none
+    int status = 0;  ///< 0: there was none, or not all of it
     std::string body{};
-    std::string fault{};        ///< why there was none
+    std::string fault{};        ///< why
+    bool begun = false;         ///< there was one: a fault is that of this picture, not of the server
     std::string retry_after{};
     std::string location{};
     bool hopeless = false;      ///< another attempt would end alike
@@ -157,21 +159,34 @@ class VisionCaptioner {
     request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
     if (!options_.api_key.empty()) request.headers.emplace("Authorization", "Bearer " + options_.api_key);
     request.body = body;
+    int begun_with = 0;
+    request.response_handler = [&](httplib::Response const& response) {
+      begun_with = response.status;
+      return true;
+    };
     bool too_long = false;
     request.content_receiver = [&](char const* data, std::size_t size, std::uint64_t, std::uint64_t) {
       too_long = answer.body.size() + size > options_.max_answer_bytes;
       if (!too_long) answer.body.append(data, size);
       return !too_long && !control.stop.stop_requested();
     };
+    auto const begin = std::chrono::steady_clock::now();
     detail::RequestWatch const watch(client, control.stop, options_.connect_seconds + options_.answer_seconds);
     auto const result = client.send(request);
+    bool const too_slow = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() >= options_.answer_seconds;
     if (result) {
-      answer.status = result->status;
+      answer.status = vision_status(result->status, answer.body);
       answer.retry_after = result->get_header_value("Retry-After");
       answer.location = result->get_header_value("Location");
+    } else if (begun_with != 0) {
+      // A refusal is one however it ends. What is too long or too slow would be so again, what breaks off may pass.
+      if (next_of_status(begun_with) != HttpNext::take) answer.status = begun_with;
+      answer.begun = true;
+      answer.hopeless = answer.status == 0 && (too_long || too_slow);
+      answer.fault = too_long ? "is longer than allowed" : too_slow ? "does not end" : "breaks off";
     } else {
-      answer.hopeless = too_long || is_hopeless(result.error());
-      answer.fault = too_long ? "the answer is longer than allowed" : watch.over() ? "it took longer than allowed" : httplib::to_string(result.error());
+      answer.hopeless = is_hopeless(result.error());
+      answer.fault = watch.over() ? "it took longer than allowed" : httplib::to_string(result.error());
     }
     return answer;
   }
@@ -179,12 +194,16 @@ class VisionCaptioner {
 
   [[noreturn]] void refuse(Answer const& answer, PictureFile const& picture, int attempts) const {
     std::string const tries = " (" + std::to_string(attempts) + (attempts == 1 ? " attempt)" : " attempts)");
+    if (answer.status == 0 && answer.begun)
+      throw Error(Errc::format, "the answer of the vision endpoint " + answer.fault + tries,
+                  {.file = endpoint_.text(), .key = picture.path.string(), .expected = expected_answer(), .found = std::to_string(answer.body.size()) + " bytes: " + printable(answer.body, 60)});
     if (answer.status == 0) throw Error(Errc::io, "the vision endpoint does not answer: " + answer.fault + tries, {.file = endpoint_.text(), .key = picture.path.string()});
     std::string const found = "status " + std::to_string(answer.status) + (answer.location.empty() ? "" : ", go to " + printable(answer.location)) + ": " + vision_error_text(answer.body);
     bool const picture_only = next_of_status(answer.status) == HttpNext::picture_refused || answer.status == 500;
     throw Error(picture_only ? Errc::format : Errc::io, (picture_only ? "the vision endpoint refuses a picture" : "the vision endpoint refuses") + tries,
                 {.file = endpoint_.text(), .key = picture.path.string(), .found = found});
   }
+  std::string expected_answer() const { return "at most " + std::to_string(options_.max_answer_bytes) + " bytes within " + std::to_string(std::lround(options_.answer_seconds)) + " s"; }
   /// Seconds until the next attempt; some of them by chance, so that those who failed together do not come together.
   double pause(Answer const& answer, PictureFile const& picture, int tried) const {
     RetryRule const& rule = options_.retry;

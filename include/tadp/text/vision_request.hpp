@@ -5,6 +5,7 @@
 
 #include "tadp/io/base64.hpp"
 #include "tadp/text/captioner.hpp"
+#include "tadp/text/plain_caption.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -35,34 +36,6 @@ struct VisionEndpoint {
 
 namespace detail {
 
-/// One line: blanks and control characters become single blanks, quotes around the whole fall.
-inline std::string plain_caption(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    auto const byte = static_cast<unsigned char>(text[i]);
-    auto const next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
-    bool const c1 = byte == 0xc2 && next >= 0x80 && next <= 0x9f;
-    if (byte <= 0x20 || byte == 0x7f || c1) {
-      if (!out.empty() && out.back() != ' ') out += ' ';
-      i += c1 ? 1 : 0;
-    } else {
-      out += text[i];
-    }
-  }
-  while (out.ends_with(' ')) out.pop_back();
-  if (out.size() >= 2 && out.front() == '"' && out.back() == '"') out = out.substr(1, out.size() - 2);
-  return out;
-}
-/// The first `words` words; 0: all of them.
-inline std::string first_words(std::string const& text, int words) {
-  std::size_t at = 0;
-  for (int i = 0; i < words; ++i) {
-    at = text.find(' ', at + (i > 0 ? 1 : 0));
-    if (at == std::string::npos) return text;
-  }
-  return words > 0 ? text.substr(0, at) : text;
-}
-
 /// The text of a message: a string, or a list of parts some of which are text.
 inline std::string content_text(nlohmann::json const& message) {
   auto const content = message.find("content");
@@ -90,10 +63,25 @@ inline std::optional<nlohmann::json> parse_answer(std::string_view body) {
   return std::nullopt;
 }
 
+/// The status that a member of an error stands for, 400 to 599: a number, or words of servers that are busy. 0: none.
+inline int error_status(nlohmann::json const& value) {
+  std::int64_t code = 0;
+  if (value.is_number_integer()) code = value.get<std::int64_t>();
+  if (value.is_string()) {
+    auto text = value.get<std::string>();
+    auto const [end, fault] = std::from_chars(text.data(), text.data() + text.size(), code);
+    if (fault != std::errc() || end != text.data() + text.size()) code = 0;
+    std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    for (char const* const busy : {"overloaded", "unavailable", "rate_limit", "resource_exhausted"})
+      if (text.find(busy) != std::string::npos) code = 503;
+  }
+  return code >= 400 && code < 600 ? static_cast<int>(code) : 0;
+}
+
 /// The caption of one choice of an answer, empty where it has none.
 inline std::string choice_caption(nlohmann::json const& choice, int words) {
   if (!choice.is_object() || !choice.contains("message") || !choice["message"].is_object()) return {};
-  std::string text = plain_caption(content_text(choice["message"]));
+  std::string text = plain_caption(without_thoughts(content_text(choice["message"])));
   // A model that ran out of tokens stopped within a word as often as not.
   bool const cut = choice.contains("finish_reason") && choice["finish_reason"] == "length";
   if (auto const last = text.rfind(' '); cut && last != std::string::npos && !text.ends_with('.')) text.resize(last);
@@ -147,8 +135,8 @@ inline std::string vision_request(VisionQuestion const& question, PictureFile co
   }
 }
 
-/// The captions of an answer, each once, one a choice; Error(format) where there are none.
-inline std::vector<std::string> vision_captions(std::string_view body, VisionQuestion const& question, std::string const& endpoint) {
+/// The captions of an answer, each once, one a choice; Error(format) that names `endpoint` and `picture` where there are none.
+inline std::vector<std::string> vision_captions(std::string_view body, VisionQuestion const& question, std::string const& endpoint, std::string const& picture = {}) {
   auto const answer = detail::parse_answer(body);
   std::vector<std::string> captions;
   if (answer && answer->is_object() && answer->contains("choices") && (*answer)["choices"].is_array())
@@ -158,7 +146,7 @@ inline std::vector<std::string> vision_captions(std::string_view body, VisionQue
     }
   if (captions.empty())
     throw Error(Errc::format, answer ? "the answer of the endpoint holds no caption" : "the answer of the endpoint is no JSON",
-                {.file = endpoint, .expected = "choices[0].message.content", .found = printable(body.substr(0, 400))});
+                {.file = endpoint, .key = picture, .expected = "choices[0].message.content", .found = printable(body.substr(0, 400))});
   return captions;
 }
 
@@ -183,6 +171,18 @@ constexpr HttpNext next_of_status(int status) {
   if (status >= 200 && status < 300) return HttpNext::take;
   if (std::find(std::begin(again), std::end(again), status) != std::end(again)) return HttpNext::again;
   return std::find(std::begin(picture), std::end(picture), status) != std::end(picture) ? HttpNext::picture_refused : HttpNext::endpoint_refused;
+}
+
+/// The status that an answer stands for: some servers report an error with status 200, and its body has the code.
+inline int vision_status(int status, std::string_view body) {
+  if (next_of_status(status) != HttpNext::take) return status;
+  auto const answer = detail::parse_answer(body);
+  if (!answer || !answer->is_object() || answer->contains("choices") || !answer->contains("error")) return status;
+  auto const& error = (*answer)["error"];
+  if (!error.is_object()) return std::max(status, detail::error_status(error));
+  for (char const* const name : {"code", "status", "type", "message"})
+    if (int const code = error.contains(name) ? detail::error_status(error[name]) : 0; code > 0) return code;
+  return status;
 }
 
 /// Seconds that a Retry-After asks for: a number, or a date as RFC 9110 writes it; nothing for anything else.

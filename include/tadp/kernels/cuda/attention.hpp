@@ -6,6 +6,7 @@
 #include "tadp/core/geometry.hpp"
 #include "tadp/kernels/cuda/attention_gradient.cuh"
 #include "tadp/kernels/cuda/launch.hpp"
+#include "tadp/kernels/cuda/text_attention.cuh"
 
 namespace tadp {
 namespace cuda {
@@ -22,11 +23,15 @@ AttentionShape attention_shape(AttentionGeometry const& g, View<T const, 4, D> q
   index_t const width = q.shape.channels() / g.heads;
   return {q.shape[0], q.shape[1] * q.shape[2], k.shape[1] * k.shape[2], g.heads, width, g.causal, static_cast<float>(1.0 / std::sqrt(static_cast<double>(width))), text};
 }
-/// By our own kernel.
+/// By our own kernels: one for texts, one for any keys.
 template <class T, class D>
 void attend(D& device, AttentionShape const& shape, View<T const, 4, D> q, View<T const, 4, D> k, View<T const, 4, D> v, View<T, 4, D> o, View<float, 4, D> log_sum, View<T, 4, D> map) {
+  TextAttention<T, 4> const fours{shape, rows(q), rows(k), rows(v), rows(o), rows(log_sum), rows(map)};
+  TextAttention<T, 1> const ones{shape, fours.q, fours.k, fours.v, fours.o, fours.log_sum, fours.map};
+  if (fours.fits()) return start(device, fours);
+  if (ones.fits()) return start(device, ones);
   for_width(shape.width, [&]<int Widest>(std::integral_constant<int, Widest>) {
-    start(device, Attention<T, Widest>{shape, rows(q), rows(k), rows(v), rows(o), rows(log_sum), rows(map)});
+    start(device, Attention<T, Widest>{shape, fours.q, fours.k, fours.v, fours.o, fours.log_sum, fours.map});
   });
 }
 

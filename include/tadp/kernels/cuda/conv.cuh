@@ -35,7 +35,7 @@ struct ConvShared {
   ProductTiles tiles;
 };
 
-/// y = conv(x) + bias + shift + residual: 16 pixels and a tile of channels a block. weight [Cout, k, k, Cin].
+/// y = relu?(conv(x) + bias + shift + residual): 16 pixels and a tile of channels a block. weight [Cout, k, k, Cin].
 template <class T>
 struct Conv2d {
   static constexpr int threads = conv_threads;
@@ -48,6 +48,7 @@ struct Conv2d {
   bool one_shift;
   Rows<T const> residual;  ///< may be empty
   Rows<T> y;
+  bool relu = false;
 
   index_t blocks() const { return blocks_for(s.out.n * s.out.h * s.out.w, ProductTiles::rows) * blocks_for(s.out.c, conv_columns); }
   template <class Block>
@@ -67,7 +68,7 @@ struct Conv2d {
           if (bias != nullptr) sum += to_float(bias[o]);
           if (shift.there()) sum += shift.get(one_shift ? 0 : p / s.out.positions(), o);
           if (residual.there()) sum += residual.get(p, o);
-          y.set(p, o, sum);
+          y.set(p, o, !relu || sum > 0.0F ? sum : 0.0F);
         });
   }
 };

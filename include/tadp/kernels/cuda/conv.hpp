@@ -14,12 +14,12 @@ inline ConvShape conv_shape(ConvGeometry const& g, FeatureShape const& in, Featu
 }  // namespace cuda
 
 /// y = conv(x) + bias + shift + residual. weight [Cout, k, k, Cin]; bias [Cout] or null; shift (N or 1, 1, 1, Cout) or
-/// empty: a vector a picture (the time projection); residual: shape of y or empty.
+/// empty: a vector a picture (the time projection); residual: shape of y or empty. `relu`: of all that.
 template <KernelDevice D, class T>
 void conv2d(D& device, ConvGeometry const& g, View<T const, 4, D> x, Weight<T> const* weight, Weight<T> const* bias, Reads<float, D> shift,
-            Reads<T, D> residual, Writes<T, D> y) {
+            Reads<T, D> residual, Writes<T, D> y, bool relu = false) {
   cuda::start(device, cuda::Conv2d<T>{cuda::conv_shape(g, x.shape, y.shape), cuda::rows(x), weight, bias, cuda::rows(shift), shift.shape[0] == 1,
-                                      cuda::rows(residual), cuda::rows(y)});
+                                      cuda::rows(residual), cuda::rows(y), relu});
 }
 /// dx += the gradient of the input; dx has the shape of x.
 template <KernelDevice D, class T>

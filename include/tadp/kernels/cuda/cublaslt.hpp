@@ -104,8 +104,8 @@ class CublasLt {
     plan.description.reset(description);
     set(plan.description, CUBLASLT_MATMUL_DESC_TRANSA, p.turn_a ? CUBLAS_OP_T : CUBLAS_OP_N, p);
     set(plan.description, CUBLASLT_MATMUL_DESC_TRANSB, p.turn_b ? CUBLAS_OP_T : CUBLAS_OP_N, p);
+    if (p.bias || p.relu) set(plan.description, CUBLASLT_MATMUL_DESC_EPILOGUE, !p.relu ? CUBLASLT_EPILOGUE_BIAS : p.bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU, p);
     if (p.bias) {
-      set(plan.description, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS, p);
       set(plan.description, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type_of(p.sums), p);
       set(plan.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias, p);  // the choice of an algorithm looks at its alignment
     }
@@ -131,6 +131,7 @@ class CublasLt {
       check(cublasLtMatmulPreferenceSetAttribute(preference.get(), which, &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute", p);
     };
     put(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, most_workspace);
+    put(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));  // parts of a sum are added in float
     put(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, static_cast<std::uint32_t>(p.aligned_a));
     put(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, static_cast<std::uint32_t>(p.aligned_b));
     put(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<std::uint32_t>(p.aligned_c));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions by cuDNN on packed channels-last tensors: forward with bias and residual fused, and both gradients.
+// Convolutions by cuDNN on packed channels-last tensors: forward with bias, residual and ReLU fused, and both gradients.
 // A plan is made once for each kind of convolution and kept, or that there is none.
 #pragma once
 
@@ -50,14 +50,14 @@ constexpr Names names(ConvolutionPass pass) {
 
 }  // namespace cudnn_detail
 
-/// The convolution, then + residual, then + bias: the order that cuDNN's fused engines know.
+/// The convolution, then + residual, then + bias, then ReLU: the order that cuDNN's fused engines know.
 inline CudnnGraph convolution_graph(ConvolutionKind const& k) {
   CudnnGraph graph;
   auto const tensor = [&](std::int64_t id, FeatureShape const& shape, bool inside = false) -> CudnnDescriptor const& {
     // What stays inside is float: a sum is rounded once, when it is stored.
     return graph.keep(cudnn_tensor(id, inside ? CUDNN_DATA_FLOAT : cudnn_detail::type_of(k.number), shape, k.alignment, inside ? CudnnTensorKind::inside : CudnnTensorKind::memory));
   };
-  int left = (k.residual ? 1 : 0) + (k.bias ? 1 : 0);  // additions
+  int left = (k.residual ? 1 : 0) + (k.bias ? 1 : 0) + (k.relu ? 1 : 0);  // operations that follow
   std::int64_t next = convolution_ids::inside;
   auto const result = [&]() -> CudnnDescriptor const& { return left == 0 ? tensor(convolution_ids::y, k.y_shape()) : tensor(next++, k.y_shape(), true); };
   cudnn_detail::Names const n = cudnn_detail::names(k.pass);
@@ -65,19 +65,20 @@ inline CudnnGraph convolution_graph(ConvolutionKind const& k) {
   CudnnDescriptor operation(n.operation);
   operation.set(n.geometry, graph.keep(cudnn_detail::description(k))).set(n.x, tensor(convolution_ids::x, k.x_shape())).set(n.w, tensor(convolution_ids::w, k.w_shape())).set(n.y, *y);
   graph.operation(std::move(operation.set(n.alpha, 1.0F).set(n.beta, 0.0F).finish("a convolution")));
-  auto const add = [&](CudnnDescriptor const& addend) {
+  auto const then = [&](cudnnPointwiseMode_t mode, CudnnDescriptor const* addend) {
     --left;
-    CudnnDescriptor const& sum = result();
+    CudnnDescriptor const& next_y = result();
     CudnnDescriptor pointwise(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
-    pointwise.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, CUDNN_POINTWISE_ADD).set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT).finish("an addition");
-    CudnnDescriptor addition(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
-    addition.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, graph.keep(std::move(pointwise))).set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, *y);
-    addition.set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, addend).set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, sum).finish("an addition");
-    graph.operation(std::move(addition));
-    y = &sum;
+    pointwise.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, mode).set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT).finish("a pointwise function");
+    CudnnDescriptor step(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
+    step.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, graph.keep(std::move(pointwise))).set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, *y);
+    if (addend != nullptr) step.set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, *addend);
+    graph.operation(std::move(step.set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, next_y).finish("what follows a convolution")));
+    y = &next_y;
   };
-  if (k.residual) add(tensor(convolution_ids::residual, k.y_shape()));
-  if (k.bias) add(tensor(convolution_ids::bias, {1, 1, 1, k.y[3]}));
+  if (k.residual) then(CUDNN_POINTWISE_ADD, &tensor(convolution_ids::residual, k.y_shape()));
+  if (k.bias) then(CUDNN_POINTWISE_ADD, &tensor(convolution_ids::bias, {1, 1, 1, k.y[3]}));
+  if (k.relu) then(CUDNN_POINTWISE_RELU_FWD, nullptr);
   return graph;
 }
 

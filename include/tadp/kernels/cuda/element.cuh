@@ -6,6 +6,8 @@
 #include "tadp/core/element.hpp"
 #include "tadp/kernels/cuda/block.cuh"
 
+#include <type_traits>
+
 #if defined(__CUDACC__)
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -45,6 +47,14 @@ TADP_DEVICE T from_float(float v) {
   }
 }
 
+/// `Count` elements side by side; as they lie in memory, where a device moves them at once.
+template <class T, int Count>
+struct Together {
+  T value[Count];
+};
+template <class T, int Count>
+struct alignas(Count * sizeof(T)) TogetherInMemory : Together<T, Count> {};
+
 /// What kernels see of a view. Empty where `data` is null.
 template <class T>
 struct Rows {
@@ -52,11 +62,44 @@ struct Rows {
   index_t stride = 0;
 
   TADP_DEVICE bool there() const { return data != nullptr; }
+  /// Whether channels c, c + 1, ... of every pixel may be moved `count` at a time, c being a multiple of it.
+  bool in(int count) const {
+    return stride % count == 0 && reinterpret_cast<std::uintptr_t>(data) % (static_cast<std::size_t>(count) * sizeof(T)) == 0;
+  }
   TADP_DEVICE T* pixel(index_t p) const { return data + p * stride; }
   TADP_DEVICE float get(index_t p, index_t c) const { return to_float(data[p * stride + c]); }
   TADP_DEVICE void set(index_t p, index_t c, float v) const { data[p * stride + c] = from_float<T>(v); }
   TADP_DEVICE void add(index_t p, index_t c, float v) const { set(p, c, get(p, c) + v); }
+
+  template <int Count>
+  TADP_DEVICE Together<float, Count> get_together(index_t p, index_t c) const {
+    using Element = std::remove_const_t<T>;
+    Together<Element, Count> const from = *reinterpret_cast<TogetherInMemory<Element, Count> const*>(pixel(p) + c);
+    Together<float, Count> v;
+    for (int i = 0; i < Count; ++i) v.value[i] = to_float(from.value[i]);
+    return v;
+  }
+  template <int Count>
+  TADP_DEVICE void set_together(index_t p, index_t c, Together<float, Count> const& v) const {
+    Together<T, Count> to;
+    for (int i = 0; i < Count; ++i) to.value[i] = from_float<T>(v.value[i]);
+    *reinterpret_cast<TogetherInMemory<T, Count>*>(pixel(p) + c) = {to};
+  }
 };
+/// Floats that belong to channels, such as weights of a norm.
+template <int Count>
+TADP_DEVICE Together<float, Count> together(float const* data, index_t c) {
+  return *reinterpret_cast<TogetherInMemory<float, Count> const*>(data + c);
+}
+inline bool in(int count, float const* data) { return reinterpret_cast<std::uintptr_t>(data) % (static_cast<std::size_t>(count) * sizeof(float)) == 0; }
+/// use(constant 4) where elements may be moved four at a time, use(constant 1) where they may not.
+template <class Use>
+void for_step(bool in_fours, Use const& use) {
+  if (in_fours)
+    use(std::integral_constant<int, 4>{});
+  else
+    use(std::integral_constant<int, 1>{});
+}
 
 /// The extents of a kernel's operand.
 struct Extents {

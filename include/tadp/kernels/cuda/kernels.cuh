@@ -19,6 +19,8 @@
 #include "tadp/kernels/cuda/proposals.cuh"
 #include "tadp/kernels/cuda/roi.cuh"
 #include "tadp/kernels/cuda/softmax.cuh"
+#include "tadp/kernels/cuda/text_attention.cuh"
+#include "tadp/kernels/cuda/unfold.cuh"
 #include "tadp/kernels/cuda/windows.cuh"
 
 namespace tadp::cuda {
@@ -48,6 +50,10 @@ int enqueue(void* stream, index_t blocks, Kernel const& kernel) {
 #define TADP_KERNEL(...) template int tadp::cuda::enqueue(void*, tadp::index_t, __VA_ARGS__ const&);
 #define TADP_WORK(...) TADP_KERNEL(ForEach<__VA_ARGS__>)
 #define TADP_EACH_ELEMENT(form, name) TADP_##form(name<float>) TADP_##form(name<Half>) TADP_##form(name<BFloat16>)
+/// One element and four at a time.
+#define TADP_EACH_STEP(form, name)                                                                                                          \
+  TADP_##form(name<float, 1>) TADP_##form(name<Half, 1>) TADP_##form(name<BFloat16, 1>) TADP_##form(name<float, 4>)                         \
+  TADP_##form(name<Half, 4>) TADP_##form(name<BFloat16, 4>)
 /// From halves to float and back.
 #define TADP_EACH_HALF(form, name) TADP_##form(name<float, Half>) TADP_##form(name<Half, float>) TADP_##form(name<float, BFloat16>) TADP_##form(name<BFloat16, float>)
 #define TADP_EACH_WIDTH(name)                                                                                                               \
@@ -84,13 +90,13 @@ TADP_EACH_ELEMENT(WORK, ChannelDropout)
 
 TADP_EACH_ELEMENT(CHANNEL_TERM, Moments)
 TADP_KERNEL(GroupStatistics)
-TADP_EACH_ELEMENT(WORK, Normalise)
+TADP_EACH_STEP(WORK, Normalise)
 TADP_EACH_ELEMENT(CHANNEL_TERM, NormaliseSlopes)
 TADP_CHANNEL_DONE(2, KeepSums<2>)
 TADP_WORK(AddNormSums)
 TADP_WORK(GroupSlopes)
 TADP_EACH_ELEMENT(WORK, NormaliseGradient)
-TADP_EACH_ELEMENT(KERNEL, LayerNorm)
+TADP_EACH_STEP(KERNEL, LayerNorm)
 TADP_EACH_ELEMENT(KERNEL, LayerNormGradient)
 TADP_EACH_ELEMENT(CHANNEL_TERM, LayerNormSlopes)
 TADP_EACH_ELEMENT(CHANNEL_TERM, Spread)
@@ -98,6 +104,7 @@ TADP_CHANNEL_DONE(1, StoreMean)
 TADP_WORK(MoveStatistics)
 
 TADP_EACH_WIDTH(Attention)
+TADP_EACH_STEP(KERNEL, TextAttention)
 TADP_EACH_ELEMENT(KERNEL, SoftmaxRows)
 TADP_EACH_ELEMENT(KERNEL, AttentionRowSums)
 TADP_EACH_WIDTH(AttentionQueryGradient)
@@ -108,6 +115,7 @@ TADP_EACH_ELEMENT(KERNEL, Conv2dInputGradient)
 TADP_EACH_ELEMENT(KERNEL, Conv2dWeightGradient)
 TADP_EACH_ELEMENT(CHANNEL_TERM, Values)
 TADP_EACH_ELEMENT(WORK, ConvolutionEpilogue)
+TADP_EACH_STEP(WORK, Unfold)
 
 TADP_EACH_ELEMENT(WORK, ResizeBilinear)
 TADP_EACH_ELEMENT(WORK, ResizeBilinearGradient)
@@ -182,6 +190,7 @@ TADP_EACH_ELEMENT(WORK, RoiAlignGradient)
 #undef TADP_KERNEL
 #undef TADP_WORK
 #undef TADP_EACH_ELEMENT
+#undef TADP_EACH_STEP
 #undef TADP_EACH_HALF
 #undef TADP_EACH_WIDTH
 #undef TADP_CHANNEL_TERM

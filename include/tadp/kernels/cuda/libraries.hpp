@@ -16,6 +16,11 @@ inline void library_multiply(Cuda& device, cuda::Product const& product, cuda::P
 inline bool library_convolve(Cuda& device, cuda::ConvolutionKind const& kind, cuda::ConvolutionOperands const& o) {
   return device.library<cuda::Cudnn>().convolve(device, kind, o);
 }
+/// In float without tensor cores cuDNN has no engine for channels-last memory: it lays input and weights out anew in every
+/// call, and is slower than an unfolded product. 256 MiB, as cuDNN's own workspaces have.
+inline index_t library_unfolds(Cuda& device, cuda::ConvolutionKind const& kind) {
+  return kind.number == cuda::Number::float32 && device.math() == CudaMath::float32 ? index_t{1} << 26 : 0;
+}
 inline bool library_attend(Cuda& device, cuda::AttentionKind const& kind, cuda::AttentionOperands const& o) {
   return device.library<cuda::CudnnAttention>().attend(device, kind, o);
 }

@@ -24,13 +24,14 @@ constexpr char const* text(Number n) {
   return names[static_cast<std::size_t>(n)];
 }
 
-/// D (m x n) = op(A) op(B) [+ C] [+ a bias a row], all by columns: element (i, j) stands at i + j * stride. Rows of pixels
+/// D (m x n) = op(A) op(B) [+ C] [+ a bias a row] [then ReLU], all by columns: element (i, j) stands at i + j * stride. Rows of pixels
 /// are columns here: a view (pixels, C) is the matrix (C x pixels) with the pixel stride.
 struct Product {
   index_t m = 0, n = 0, k = 0;
   bool turn_a = false, turn_b = false;  ///< op is the transposition
   index_t stride_a = 0, stride_b = 0, stride_c = 0, stride_d = 0;
   bool adds = false, bias = false;  ///< C is read; a bias is
+  bool relu = false;
   Number factors = Number::float32, sums = Number::float32;  ///< of A and B; of C, D and the bias
   int aligned_a = 0, aligned_b = 0, aligned_c = 0, aligned_d = 0;  ///< bytes; set by CublasLt
   friend auto operator<=>(Product const&, Product const&) = default;
@@ -40,7 +41,7 @@ struct Product {
       return std::string(which) + " [" + std::to_string(rows) + " x " + std::to_string(columns) + ", stride " + std::to_string(stride) + "]";
     };
     return side("A", turn_a ? k : m, turn_a ? m : k, stride_a) + ", " + side("B", turn_b ? n : k, turn_b ? k : n, stride_b) + ", " + side("D", m, n, stride_d) +
-           (adds ? ", added to C" : "") + (bias ? ", with bias" : "") + ", " + cuda::text(factors) + " to " + cuda::text(sums);
+           (adds ? ", added to C" : "") + (bias ? ", with bias" : "") + (relu ? ", ReLU" : "") + ", " + cuda::text(factors) + " to " + cuda::text(sums);
   }
 };
 
@@ -59,9 +60,9 @@ struct ConvolutionKind {
   ConvolutionPass pass = ConvolutionPass::forward;
   std::array<index_t, 4> x{}, y{};  ///< (N, H, W, C)
   int kernel = 1, stride = 1, pad_y = 0, pad_x = 0;
-  bool bias = false, residual = false;  ///< added in the same pass; forward alone
-  int alignment = 16;                   ///< bytes, of all operands
-  Number number = Number::float32;      ///< of all operands
+  bool bias = false, residual = false, relu = false;  ///< added, and the sum's ReLU, in the same pass; forward alone
+  int alignment = 16;                                 ///< bytes, of all operands
+  Number number = Number::float32;                    ///< of all operands
   friend auto operator<=>(ConvolutionKind const&, ConvolutionKind const&) = default;
 
   FeatureShape x_shape() const { return {x[0], x[1], x[2], x[3]}; }
@@ -70,7 +71,7 @@ struct ConvolutionKind {
   std::string text() const {
     constexpr char const* names[] = {"convolution", "input gradient of a convolution", "weight gradient of a convolution"};
     return std::string(names[static_cast<std::size_t>(pass)]) + ", x " + to_string(x_shape()) + ", w " + to_string(w_shape()) + ", y " + to_string(y_shape()) + ", stride " +
-           std::to_string(stride) + ", padding " + std::to_string(pad_y) + " x " + std::to_string(pad_x) + (bias ? ", bias" : "") + (residual ? ", residual" : "") + ", " + cuda::text(number);
+           std::to_string(stride) + ", padding " + std::to_string(pad_y) + " x " + std::to_string(pad_x) + (bias ? ", bias" : "") + (residual ? ", residual" : "") + (relu ? ", ReLU" : "") + ", " + cuda::text(number);
   }
 };
 

@@ -9,6 +9,9 @@
 #include "tadp/kernels/cuda/library_calls.hpp"
 #include "tadp/kernels/cuda/pointwise.hpp"
 #include "tadp/kernels/cuda/resize.hpp"
+#include "tadp/kernels/cuda/unfold.cuh"
+
+#include <algorithm>
 
 namespace tadp {
 namespace cuda {
@@ -80,36 +83,58 @@ T* operand(T const* data) {
 }
 
 template <class T, LibraryDevice D>
-void add_epilogue(D& device, Reads<T, D> x, T const* bias, Reads<float, D> shift, Reads<T, D> residual, Writes<T, D> y) {
+void add_epilogue(D& device, Reads<T, D> x, T const* bias, Reads<float, D> shift, Reads<T, D> residual, Writes<T, D> y, bool relu) {
   index_t const positions = shift && shift.shape[0] > 1 ? y.shape[1] * y.shape[2] : y.shape.pixels();
-  for_each(device, y.shape.pixels(), y.shape.channels(), ConvolutionEpilogue<T>{rows(x), bias, rows(shift), positions, rows(residual), rows(y)});
+  for_each(device, y.shape.pixels(), y.shape.channels(), ConvolutionEpilogue<T>{rows(x), bias, rows(shift), positions, rows(residual), rows(y), relu});
+}
+
+/// As products of the unfolded input, as many pixels at a time as fit into `most` elements.
+template <class T, LibraryDevice D>
+void convolve_unfolded(D& device, index_t most, ConvShape const& s, View<T const, 4, D> x, T const* weight, T const* bias, View<T const, 4, D> residual, View<T, 4, D> y,
+                       bool relu) {
+  index_t const pixels = y.shape.pixels(), depth = s.taps() * s.in.c, parts = blocks_for(pixels, std::clamp<index_t>(most / depth, 1, pixels)), part = blocks_for(pixels, parts);
+  Scratch<D> scratch(device, Scratch<D>::template bytes<T>(part * depth));
+  Rows<T> const patches{scratch.template take<T>(part * depth), depth};
+  for (index_t first = 0; first < pixels; first += part) {
+    index_t const count = std::min(part, pixels - first);
+    bool const fours = Unfold<T, 4>{s, rows(x), first, patches}.fits();
+    for_step(fours, [&]<int Step>(std::integral_constant<int, Step>) { for_each(device, count, s.in.c / Step, Unfold<T, Step>{s, rows(x), first, patches}); });
+    Product const product{.m = s.out.c, .n = count, .k = depth, .turn_a = true, .stride_a = depth, .stride_b = depth, .stride_c = residual.pixel_stride, .stride_d = y.pixel_stride, .relu = relu, .factors = number_of<T>, .sums = number_of<T>};
+    library_multiply(device, product, {weight, patches.data, residual ? residual.pixel(first) : nullptr, y.pixel(first), bias});
+  }
 }
 
 }  // namespace cuda
 
-/// y = conv(x) + bias + shift + residual, as kernels/cuda/conv.hpp says; here and below for a device with libraries.
+/// y = relu?(conv(x) + bias + shift + residual), as kernels/cuda/conv.hpp says; here and below for a device with libraries.
 template <LibraryDevice D, class T>
 void conv2d(D& device, ConvGeometry const& g, View<T const, 4, D> x, Weight<T> const* weight, Weight<T> const* bias, Reads<float, D> shift,
-            Reads<T, D> residual, Writes<T, D> y) {
+            Reads<T, D> residual, Writes<T, D> y, bool relu = false) {
   using namespace cuda;
   index_t const in = x.shape.channels(), out = y.shape.channels(), pixels = y.shape.pixels();
   constexpr Number number = number_of<T>;
   if (is_linear(g)) {
-    Product const product{.m = out, .n = pixels, .k = in, .turn_a = true, .stride_a = in, .stride_b = x.pixel_stride, .stride_c = residual.pixel_stride, .stride_d = y.pixel_stride, .factors = number, .sums = number};
+    Product const product{.m = out, .n = pixels, .k = in, .turn_a = true, .stride_a = in, .stride_b = x.pixel_stride, .stride_c = residual.pixel_stride, .stride_d = y.pixel_stride, .relu = relu && !shift, .factors = number, .sums = number};
     library_multiply(device, product, {weight, x.data, residual.data, y.data, bias});
-    if (shift) add_epilogue<T>(device, y, nullptr, shift, {}, y);
+    if (shift) add_epilogue<T>(device, y, nullptr, shift, {}, y, relu);
     return;
   }
   SeenConvolution const s(ConvolutionPass::forward, g, x.shape, y.shape, number);
+  if (index_t const most = library_unfolds(device, s.kind); most > 0) {
+    convolve_unfolded<T>(device, most, ConvShape{g, extents(x.shape), extents(y.shape)}, x, weight, bias, residual, y, relu && !shift);
+    if (shift) add_epilogue<T>(device, y, nullptr, shift, {}, y, relu);
+    return;
+  }
   PackedOperands<D, T> scratch(device, s.seen.count() + y.shape.count());
   T* const read = operand(scratch.seen(device, g, s, x));
   if (!shift && y.contiguous() && (!residual || residual.contiguous()) && bias != nullptr) {
-    ConvolutionOperands const fused{read, operand(weight), y.data, operand(bias), operand(residual.data)};
-    if (library_convolve(device, s.kind, fused)) return;
+    ConvolutionKind fused = s.kind;
+    fused.relu = relu;
+    if (library_convolve(device, fused, {read, operand(weight), y.data, operand(bias), operand(residual.data)})) return;
   }
   View<T, 4, D> const alone = y.contiguous() ? y : scratch.take(y.shape);
   convolve_alone(device, s.kind, {read, operand(weight), alone.data});
-  if (bias != nullptr || shift || residual || alone.data != y.data) add_epilogue<T>(device, alone, bias, shift, residual, y);
+  if (bias != nullptr || shift || residual || relu || alone.data != y.data) add_epilogue<T>(device, alone, bias, shift, residual, y, relu);
 }
 
 /// dx += the gradient of the input.

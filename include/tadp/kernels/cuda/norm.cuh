@@ -74,10 +74,8 @@ struct Statistics {
   bool variance;
 
   TADP_DEVICE float mean_of(index_t segment, index_t c) const { return mean[segment * stride + c]; }
-  TADP_DEVICE float rstd_of(index_t segment, index_t c) const {
-    float const v = second[segment * stride + c];
-    return variance ? 1.0F / std::sqrt(v + eps) : v;
-  }
+  TADP_DEVICE float rstd(float v) const { return variance ? 1.0F / std::sqrt(v + eps) : v; }
+  TADP_DEVICE float rstd_of(index_t segment, index_t c) const { return rstd(second[segment * stride + c]); }
 };
 
 /// What a normalisation by channel is: `positions` pixels a segment share their statistics.
@@ -98,11 +96,24 @@ struct ChannelNorm {
   TADP_DEVICE float slope(index_t p, index_t c, float dy) const { return dy * after_slope(after, normalised(p, c) * w[c] + b[c]); }
 };
 
-template <class T>
+/// `Step` channels a thread.
+template <class T, int Step>
 struct Normalise {
   ChannelNorm<T> norm;
   Rows<T> y;
-  TADP_DEVICE void operator()(index_t p, index_t c) const { y.set(p, c, after_value(norm.after, norm.normalised(p, c) * norm.w[c] + norm.b[c])); }
+
+  bool fits(index_t channels) const {
+    Statistics const& s = norm.stats;
+    return channels % Step == 0 && norm.x.in(Step) && y.in(Step) && s.stride % Step == 0 && in(Step, s.mean) && in(Step, s.second) && in(Step, norm.w) && in(Step, norm.b);
+  }
+  TADP_DEVICE void operator()(index_t p, index_t group) const {
+    index_t const c = group * Step, segment = quotient(p, norm.positions);
+    auto const mean = together<Step>(norm.stats.mean, segment * norm.stats.stride + c), second = together<Step>(norm.stats.second, segment * norm.stats.stride + c);
+    auto const w = together<Step>(norm.w, c), b = together<Step>(norm.b, c);
+    Together<float, Step> v = norm.x.template get_together<Step>(p, c);
+    for (int i = 0; i < Step; ++i) v.value[i] = after_value(norm.after, (v.value[i] - mean.value[i]) * norm.stats.rstd(second.value[i]) * w.value[i] + b.value[i]);
+    y.set_together(p, c, v);
+  }
 };
 /// A term of ChannelSums: the slopes, and the slopes times the normalised values.
 template <class T>
@@ -165,8 +176,8 @@ struct NormaliseGradient {
   }
 };
 
-/// One pixel a warp. stats (N, H, W, 2): mean and 1/sqrt(variance + eps).
-template <class T>
+/// One pixel a warp, `Step` channels of it a thread at a time. stats (N, H, W, 2): mean and 1/sqrt(variance + eps).
+template <class T, int Step>
 struct LayerNorm {
   static constexpr int threads = 128, pixels_a_block = threads / warp;
   using Shared = Nothing;
@@ -178,30 +189,39 @@ struct LayerNorm {
   index_t pixels, channels;
   float eps;
 
+  bool fits() const { return channels % Step == 0 && x.in(Step) && y.in(Step) && in(Step, w) && in(Step, b); }
   index_t blocks() const { return blocks_for(pixels, pixels_a_block); }
   template <class Block>
   TADP_DEVICE void operator()(Block& block) const {
     typename Block::template PerThread<float> mean, variance;
     auto const pixel = [&](int t) { return block.index() * pixels_a_block + t / warp; };
+    auto const each_channel = [&](int t, auto const& use) {
+      for (index_t c = t % warp * Step; pixel(t) < pixels && c < channels; c += warp * Step) use(c, x.template get_together<Step>(pixel(t), c));
+    };
     block.each([&](int t) {
       mean[t] = 0.0F;
-      for (index_t c = t % warp; pixel(t) < pixels && c < channels; c += warp) mean[t] += x.get(pixel(t), c);
+      each_channel(t, [&](index_t, Together<float, Step> const& v) {
+        for (int i = 0; i < Step; ++i) mean[t] += v.value[i];
+      });
     });
     block.join_warp(mean, Sum{});
     block.each([&](int t) {
       mean[t] /= static_cast<float>(channels);
       variance[t] = 0.0F;
-      for (index_t c = t % warp; pixel(t) < pixels && c < channels; c += warp) {
-        float const d = x.get(pixel(t), c) - mean[t];
-        variance[t] += d * d;
-      }
+      each_channel(t, [&](index_t, Together<float, Step> const& v) {
+        for (int i = 0; i < Step; ++i) variance[t] += (v.value[i] - mean[t]) * (v.value[i] - mean[t]);
+      });
     });
     block.join_warp(variance, Sum{});
     block.each([&](int t) {
       index_t const p = pixel(t);
       if (p >= pixels) return;
       float const rstd = 1.0F / std::sqrt(variance[t] / static_cast<float>(channels) + eps);
-      for (index_t c = t % warp; c < channels; c += warp) y.set(p, c, (x.get(p, c) - mean[t]) * rstd * w[c] + b[c]);
+      each_channel(t, [&](index_t c, Together<float, Step> v) {
+        auto const weight = together<Step>(w, c), bias = together<Step>(b, c);
+        for (int i = 0; i < Step; ++i) v.value[i] = (v.value[i] - mean[t]) * rstd * weight.value[i] + bias.value[i];
+        y.set_together(p, c, v);
+      });
       if (t % warp == 0) {
         stats.pixel(p)[0] = mean[t];
         stats.pixel(p)[1] = rstd;

@@ -26,6 +26,12 @@ void normalise_gradient(D& device, index_t segments, index_t channels, index_t s
   for_each(device, segments * norm.positions, channels, NormaliseGradient<T>{norm, dy, dx, fixed ? nullptr : means, groups, size});
 }
 
+/// y = after((x - mean) / deviation * w + b), channels four at a time where memory allows.
+template <class D, class T>
+void normalise(D& device, index_t pixels, index_t channels, ChannelNorm<T> const& norm, Rows<T> y) {
+  for_step(Normalise<T, 4>{norm, y}.fits(channels), [&]<int Step>(std::integral_constant<int, Step>) { for_each(device, pixels, channels / Step, Normalise<T, Step>{norm, y}); });
+}
+
 /// stats (N, 1, 1, 2 C).
 template <class D>
 Statistics group_statistics(View<float const, 4, D> stats) {
@@ -45,7 +51,7 @@ void group_norm(D& device, int groups, float eps, bool silu, View<T const, 4, D>
   auto const count = static_cast<double>(positions * (c / groups));
   cuda::start(device, cuda::GroupStatistics{moments.partial, cuda::rows(stats), x.shape[0], moments.chunks(), groups, c / groups, count, static_cast<double>(eps)});
   cuda::ChannelNorm<T> const norm{cuda::rows(x), cuda::group_statistics<D>(stats), w, b, silu ? cuda::After::silu : cuda::After::nothing, positions};
-  cuda::for_each(device, x.shape.pixels(), c, cuda::Normalise<T>{norm, cuda::rows(y)});
+  cuda::normalise(device, x.shape.pixels(), c, norm, cuda::rows(y));
 }
 template <KernelDevice D, class T>
 void group_norm_gradient(D& device, int groups, bool silu, View<T const, 4, D> x, float const* w, float const* b, Reads<float, D> stats, Reads<T, D> dy,
@@ -58,7 +64,9 @@ void group_norm_gradient(D& device, int groups, bool silu, View<T const, 4, D> x
 /// Layer normalisation over the channels of every pixel; stats (N, H, W, 2): mean and 1/sqrt(variance + eps).
 template <KernelDevice D, class T>
 void layer_norm(D& device, float eps, View<T const, 4, D> x, float const* w, float const* b, Writes<T, D> y, Writes<float, D> stats) {
-  cuda::start(device, cuda::LayerNorm<T>{cuda::rows(x), w, b, cuda::rows(y), cuda::rows(stats), x.shape.pixels(), x.shape.channels(), eps});
+  cuda::LayerNorm<T, 4> const fours{cuda::rows(x), w, b, cuda::rows(y), cuda::rows(stats), x.shape.pixels(), x.shape.channels(), eps};
+  if (fours.fits()) return cuda::start(device, fours);
+  cuda::start(device, cuda::LayerNorm<T, 1>{fours.x, w, b, fours.y, fours.stats, fours.pixels, fours.channels, eps});
 }
 template <KernelDevice D, class T>
 void layer_norm_gradient(D& device, View<T const, 4, D> x, float const* w, Reads<float, D> stats, Reads<T, D> dy, Writes<T, D> dx, float* dw, float* db) {
@@ -94,7 +102,7 @@ template <KernelDevice D, class T>
 void batch_norm(D& device, float eps, bool relu, View<T const, 4, D> x, float const* w, float const* b, float const* mean, float const* var,
                 Writes<T, D> y) {
   cuda::ChannelNorm<T> const norm{cuda::rows(x), {mean, var, 0, eps, true}, w, b, relu ? cuda::After::relu : cuda::After::nothing, x.shape.pixels()};
-  cuda::for_each(device, x.shape.pixels(), x.shape.channels(), cuda::Normalise<T>{norm, cuda::rows(y)});
+  cuda::normalise(device, x.shape.pixels(), x.shape.channels(), norm, cuda::rows(y));
 }
 /// `fixed`: mean and var were constants (running statistics), not those of this batch.
 template <KernelDevice D, class T>
