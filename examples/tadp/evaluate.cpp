@@ -23,10 +23,12 @@ std::string task_of(EvaluateOptions const& o, ModelFile const& file) {
   return heads[0].task == "segmentation_voc" ? "segmentation" : heads[0].task;
 }
 
-/// A rule whose name is wrong is told before a model is opened; what classes there are is known later.
-tadp::PromptRule rule_of_any(std::string const& prompt) {
-  std::string const names[] = {"class"};
-  return prompt_rule(prompt, names);
+/// A device, a modifier or a rule of texts that there is not is told before a model is opened; what classes there are is known later.
+std::string const& checked_model(EvaluateOptions const& o) {
+  require_device(o.device);
+  require_phrase_words(o.modifier.modifier, o.words);
+  (void)prompt_rule(o.prompt, std::array{std::string("class")});
+  return o.model;
 }
 
 /// Options of one task are nothing to another.
@@ -53,10 +55,8 @@ Status run(EvaluateOptions const& o, Common const& common, CLI::App const& sub) 
 }  // namespace
 
 Evaluating::Evaluating(EvaluateOptions const& o, Common const& common)
-    : o_(o), common_(common), rule_((require_device(o.device), require_phrase_words(o.modifier.modifier, o.words), rule_of_any(o.prompt))), file_(open_model(o.model)), task_(task_of(o, file_)), head_(require_head(file_, task_)), progress_(common.quiet) {
-  auto use = o.modifier;
-  use.identifier = o.words.identifier;
-  rule_ = tadp::with_modifier(prompt_rule(o.prompt, class_names(head_.classes)), use, tadp::Phase::test);
+    : o_(o), common_(common), file_(open_model(checked_model(o))), task_(task_of(o, file_)), head_(require_head(file_, task_)), progress_(common.quiet) {
+  (void)prompt_rule(o.prompt, class_names(head_.classes));  // names that a head does not have are missed before a folder is read
   if (!takes_captions(file_.description) && o.prompt != "null")
     throw tadp::Error(tadp::Errc::argument, "this model reads no caption", {.file = file_.path.string(), .key = "--prompt", .expected = "null", .found = o.prompt});
 }

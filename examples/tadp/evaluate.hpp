@@ -74,7 +74,13 @@ class Evaluating {
   std::string const& task() const { return task_; }
   tadp::HeadDescription const& head() const { return head_; }
   tadp::ModelDescription const& description() const { return file_.description; }
-  tadp::PromptRule const& rule() const { return rule_; }
+  /// The rule of texts for a data set; see prompt_rule.
+  template <class Source>
+  tadp::PromptRule rule_for(Source const& data) const {
+    auto use = o_.modifier;
+    use.identifier = o_.words.identifier;
+    return tadp::with_modifier(prompt_rule(o_.prompt, class_names(head_.classes), data, file_.description.default_caption), use, tadp::Phase::test);
+  }
   bool tells() const { return !common_.json && !common_.quiet; }
   /// For what is counted while a data set is opened: nothing is shown.
   tadp::Control opening() const { return {.stop = interrupt_.token(), .progress = {}}; }
@@ -111,7 +117,6 @@ class Evaluating {
 
   EvaluateOptions const& o_;
   Common const& common_;
-  tadp::PromptRule rule_;
   ModelFile file_;
   std::string task_;
   tadp::HeadDescription head_;

@@ -41,7 +41,8 @@ Status evaluate_boxes(Evaluating& e) {
   e.warn_of_folder(data.report());
   auto const& classes = e.head().classes;
   tadp::DetectionScore const score(static_cast<int>(classes.size()), {0.5}, {});
-  auto const result = e.run([&](RunnerSession& session, tadp::Control const& control) { return tadp::evaluate_detection(session, data, e.rule(), score, control); });
+  auto const rule = e.rule_for(data);
+  auto const result = e.run([&](RunnerSession& session, tadp::Control const& control) { return tadp::evaluate_detection(session, data, rule, score, control); });
   std::size_t difficult = 0;
   for (std::size_t i = 0; i < data.size(); ++i)
     difficult += static_cast<std::size_t>(std::count_if(data.boxes(i).begin(), data.boxes(i).end(), [](tadp::TrueBox const& b) { return b.difficult; }));

@@ -13,7 +13,8 @@ Status evaluate_depths(Evaluating& e) {
   (void)tadp::DepthScore(protocol);  // caps that exclude everything are told before a folder is read
   tadp::DepthDataset data(o.data, {.list = o.list, .depth_scale = o.depth_scale, .captions = o.captions, .incomplete = o.incomplete}, e.opening());
   e.warn_of_folder(data.report());
-  auto const result = e.run([&](RunnerSession& session, tadp::Control const& control) { return tadp::evaluate_depth(session, data, e.rule(), protocol, control); });
+  auto const rule = e.rule_for(data);
+  auto const result = e.run([&](RunnerSession& session, tadp::Control const& control) { return tadp::evaluate_depth(session, data, rule, protocol, control); });
   auto const measures = result.score.measures();
   json out = e.report(result);
   out.update({{"pixels", result.score.pixels()}, {"pictures_without_pixels", result.score.empty()}, {"min_depth", protocol.min_depth}, {"max_depth", protocol.max_depth},

@@ -2,6 +2,8 @@
 // `tadp evaluate --task segmentation`: a model's labels against those of a data set.
 #include "tadp/evaluate.hpp"
 
+#include "tadp/data/dataset.hpp"
+
 namespace program {
 
 namespace {
@@ -41,8 +43,8 @@ Status evaluate_labels(Evaluating& e) {
   tadp::Dataset data(o.data, {.captions = o.captions, .classes = {}});
   auto const& classes = e.head().classes;
   require_same_classes(data, classes);
-  warn_of_dataset(data, o.prompt == "caption");
-  auto const result = e.run([&](RunnerSession& session, tadp::Control const& control) { return tadp::evaluate(session, data, e.rule(), control); });
+  auto const rule = e.rule_for(data);
+  auto const result = e.run([&](RunnerSession& session, tadp::Control const& control) { return tadp::evaluate(session, data, rule, control); });
   json out = e.report(result);
   out.update(score_json(result.score, classes));
   if (e.tells()) print_score(result.score, classes);

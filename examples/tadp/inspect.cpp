@@ -106,7 +106,7 @@ void print_description(tadp::ModelDescription const& d) {
     std::vector<std::string> classes;
     for (auto const& c : head.classes) classes.push_back(c.name);
     line("task", head.task + ", head " + std::to_string(head.width) + " wide");
-    if (head.task == "depth") line("depth", "at most " + number(head.depth.max_depth) + " m" + (head.depth.focal > 0.0F ? ", for a focal length of " + number(head.depth.focal) + " pixels" : ""));
+    if (head.task == "depth") line("depth", "at most " + number(head.depth.max_depth) + " m" + (head.depth.focal > 0.0F ? ", for a focal length of " + number(head.depth.focal) + " pixels" : ", for no certain focal length"));
     if (head.task == "detection") line("boxes", "at most " + std::to_string(head.detection.proposals) + " proposals and " + std::to_string(head.detection.detections) + " detections a window");
     if (!classes.empty()) line("classes", std::to_string(classes.size()) + ": " + joined(classes, ", "));
   }

@@ -85,6 +85,8 @@ Status Looking::run(std::string const& task, std::vector<std::string> const& end
   prepare_folder(o_.out);
   model_ = open_model(o_.model);
   if (!task.empty()) (void)head(task);
+  if (auto const metres = tadp::find_head(description(), "depth"); metres && metres->depth.focal == 0.0F && o_.focal > 0.0F)
+    complain("warning: this model's metres are for no certain focal length, and the same with and without --focal; file: " + model_->path.string());
   if (o_.captions.empty()) {  // those without a caption of a file have the command line's, or the model's own
     tadp::Prompt prompt = prompt_of(description(), o_.has_caption, o_.caption, o_.modifier, o_.tokens);
     prompt.identifier = o_.words.identifier;

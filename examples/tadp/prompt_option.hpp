@@ -4,7 +4,7 @@
 
 #include "tadp/program.hpp"
 
-#include "tadp/data/dataset.hpp"
+#include "tadp/io/head_description.hpp"
 #include "tadp/runs/prompt_rule.hpp"
 
 namespace program {
@@ -12,7 +12,7 @@ namespace program {
 /// `word`: what a command takes beside the rules of prompt_rule(), which `meaning` describes.
 inline void add_prompt(CLI::App& command, std::string& prompt, std::string const& word = {}, std::string const& meaning = {}) {
   command.add_option("--prompt", prompt,
-                     (word.empty() ? "" : "`" + word + "` (" + meaning + "), or the ") + "text of each picture: `caption` (the data set's; where it was made from the labels, it tells the answer), `nouns` (the same of a caption file of nouns), `class_names` (the names of all classes), "
+                     (word.empty() ? "" : "`" + word + "` (" + meaning + "), or the ") + "text of each picture: `caption` (the data set's, else the model's own; where it was made from the labels, it tells the answer), `nouns` (the same of a caption file of nouns), `class_names` (the names of all classes), "
                      "`oracle` (those of the classes that the labels hold: it tells the answer), `fixed:TEXT` for all, or `null`")
       ->capture_default_str()
       ->type_name((word.empty() ? "" : word + "|") + "caption|nouns|class_names|oracle|fixed:TEXT|null");
@@ -49,12 +49,20 @@ inline void add_modifier(CLI::App& command, tadp::ModifierUse& use, bool trains)
       ->type_name("test|training|both");
 }
 
-/// Names of pictures and files of a data set that were passed over, on stderr.
-inline void warn_of_dataset(tadp::Dataset const& data, bool needs_captions) {
-  auto const& report = data.report();
-  if (needs_captions && !report.without_caption.empty())
-    complain("warning: pictures without a caption get the empty text; file: " + data.folder().string() + "; found: " + std::to_string(report.without_caption.size()) + " of " +
-             std::to_string(data.size()) + ", the first is " + tadp::printable(report.without_caption.front()));
+/// The same for a data set. Pictures that lack the caption that is asked for are shown the model's own, or the empty text
+/// where it has none; a warning says so, and so does the rule's name. A file of nouns may name none for a picture.
+template <class Source>
+tadp::PromptRule prompt_rule(std::string const& prompt, std::span<std::string const> class_names, Source const& data, std::string const& own) {
+  auto rule = prompt_rule(prompt, class_names);
+  std::vector<std::size_t> lacking;
+  for (std::size_t i = 0; i < data.size(); ++i)
+    if (data.caption(i).empty()) lacking.push_back(i);
+  bool const all = lacking.size() == data.size(), asked = prompt == "caption" || (prompt == "nouns" && all);
+  if (!asked || lacking.empty()) return rule;
+  std::string const instead = own.empty() ? "null text" : "the model's caption: " + own;
+  complain("warning: pictures without a caption are shown " + (own.empty() ? "an empty text, as the model has no caption of its own" : "the model's own, \"" + tadp::printable(own) + "\"") + "; file: " + data.folder().string() +
+           "; expected: --captions FILE.json or --prompt fixed:TEXT; found: " + std::to_string(lacking.size()) + " of " + std::to_string(data.size()) + " without, the first is " + tadp::printable(data.name(lacking.front())));
+  return tadp::with_text_for_none(std::move(rule), all ? instead : rule.name + ", else " + instead, own);
 }
 
 }  // namespace program

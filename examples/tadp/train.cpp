@@ -14,8 +14,8 @@ void add_train(CLI::App& app, Command& command) {
       ->capture_default_str()
       ->check(CLI::IsMember({"segmentation", "depth", "detection"}))
       ->type_name("segmentation|depth|detection");
-  sub->add_option("--data", o->data, "labels: folder with images/, labels/, captions.json, and classes.json there or above; depth: a list of \"picture depth\", or images/ and depth/; boxes: JPEGImages/ or images/, Annotations/")->type_name("DIR");
-  sub->add_option("--out", o->out, "the trained model; FILE.checkpoint and FILE.log.jsonl stand beside it")->type_name("FILE");
+  sub->add_option("--data", o->data, "labels: folder with images/, labels/, captions.json, and classes.json there or above; depth: a list of \"picture depth [focal]\", the focal length in pixels for all or for none, or images/ and depth/; boxes: JPEGImages/ or images/, Annotations/")->type_name("DIR");
+  sub->add_option("--out", o->out, "the trained model; FILE.checkpoint and FILE.log.jsonl stand beside it. Not the file of --model where that has more heads")->type_name("FILE");
   add_model(*sub, o->model);
   add_prompt(*sub, o->prompt, by_classes, "labels: one averaged embedding a class in place of a text");
   add_modifier(*sub, o->modifier, true);
@@ -41,7 +41,7 @@ void add_train(CLI::App& app, Command& command) {
   add_common(*sub, command.common);
   add_train_street(*sub, command);
   add_train_street_heads(*sub, command);
-  sub->footer("Ctrl-C saves a checkpoint first; the same command goes on from it. A second Ctrl-C ends at once.\n\n" +
+  sub->footer("Ctrl-C saves a checkpoint first; the same command goes on from it, and another one is refused. A second Ctrl-C ends at once.\n\n" +
               examples({"tadp train --data camvid/day/train --out camvid.safetensors --steps 1500", "tadp train --data camvid/day/train --freeze backbone --features camvid.features --out head.safetensors", "tadp train --task depth --data sevenscenes/train --out kitchen.safetensors",
                         "tadp train --task detection --data bccd --split train --incomplete --freeze backbone --out cells.safetensors --prompt 'fixed:a photo'", "tadp train street --out runs/street"}));
   sub->callback([&command, o, sub] {

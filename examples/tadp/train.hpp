@@ -29,6 +29,9 @@ inline json training_json(tadp::TrainingProgress const& p) {
   return out;
 }
 
+/// A checkpoint that has all steps already: its model is written again, and nothing is trained.
+inline void warn_of_finished(fs::path const& checkpoint) { complain("nothing is left to train: " + checkpoint.string() + " is finished; remove it to begin again"); }
+
 /// The word of --prompt for one averaged embedding a class in place of a text (spec 3.3).
 inline constexpr char const* by_classes = "averaged_eos";
 

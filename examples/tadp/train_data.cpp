@@ -65,12 +65,15 @@ void require_street(ModelFile const& file) {
     throw tadp::Error(tadp::Errc::unsupported, "only models that read captions are trained on a data set", {.file = path, .key = "prompt", .expected = "caption"});
 }
 
-/// Says before the work what the trained model will lack.
-void warn_of_left_out(ModelFile const& file, std::string const& task) {
+/// Says before the work what the trained model will lack; Error(argument) where it would take the place of the one that has it.
+void warn_of_left_out(ModelFile const& file, TrainDataOptions const& o) {
   std::string others;
   for (auto const& head : tadp::heads_of(file.description))
-    if (head.task != task) others += (others.empty() ? "" : ", ") + head.task;
-  if (!others.empty()) complain("warning: the trained model has one head, " + task + "; left out: " + others + "; file: " + file.path.string());
+    if (head.task != o.task) others += (others.empty() ? "" : ", ") + head.task;
+  if (others.empty()) return;
+  if (std::error_code absent; fs::equivalent(o.out, file.path, absent))
+    throw tadp::Error(tadp::Errc::argument, "the trained model would replace its source, which has more heads: " + others, {.file = o.out, .key = "--out", .expected = "another file than --model", .found = file.path.string()});
+  complain("warning: the trained model has one head, " + o.task + "; left out: " + others + "; file: " + file.path.string());
 }
 
 /// The window that a trained model looks through, (height, width): that of training where it showed fitted pictures whole,
@@ -94,11 +97,18 @@ void DataTraining::warn_of(tadp::FolderReport const& report) const {
              tadp::printable(report.remarks().front().file + ": " + report.remarks().front().text, 300));
 }
 
-void DataTraining::set_rule(std::vector<std::string> const& class_names) {
+void DataTraining::set_rule(tadp::PromptRule chosen) {
   if (options.prompt == by_classes)
-    rule = {"one averaged embedding a class", tadp::null_text().prompt};
+    rule = {"one averaged embedding a class", std::move(chosen.prompt)};
   else
-    rule = tadp::with_modifier(prompt_rule(options.prompt, class_names), options.modifier, tadp::Phase::training);
+    rule = tadp::with_modifier(std::move(chosen), options.modifier, tadp::Phase::training);
+}
+
+/// The text that all pictures had, where the option says that it is one.
+std::optional<std::string> DataTraining::only_text() const {
+  auto const& prompt = options.prompt;
+  if (prompt == "null" || prompt == "class_names" || prompt.starts_with("fixed:")) return tadp::text_of(rule.prompt({}));
+  return {};
 }
 
 void DataTraining::warn_of_unknown() const { warn_of_words({unknown.begin(), unknown.end()}, false, options.data); }
@@ -119,6 +129,7 @@ void DataTraining::fill(tadp::TrainingRecipe& recipe) const {
   recipe.seed = o.seed;
   recipe.caption = [this](tadp::Sample const& s) { return tadp::text_of(rule.prompt(s)); };
   recipe.tokenizer = tokenizer;
+  recipe.notes = notes;
 }
 
 Status DataTraining::run(tadp::TrainingRecipe& recipe, tadp::HeadDescription const& head, tadp::Weights<tadp::Cpu> const& weights, std::function<void()> const& train) {
@@ -141,8 +152,10 @@ Status DataTraining::run(tadp::TrainingRecipe& recipe, tadp::HeadDescription con
     return interrupted;
   }
   progress.keep();
+  if (last.is_null()) warn_of_finished(recipe.run.checkpoint);
   tadp::ModelDescription d = file.description;
   tadp::set_heads(d, {head});
+  if (auto const text = only_text()) d.default_caption = *text;  // what it learned with is what it is shown later
   d.fit = fit;
   d.window = window_after(d.window, crop, fit);
   d.notes["data"] = o.data;
@@ -174,7 +187,7 @@ Status train_on_data(TrainDataOptions const& o, Common const& common) {
   ProgressLine progress(common.quiet);
   ModelFile file = open_model(o.model);
   require_street(file);
-  warn_of_left_out(file, o.task);
+  warn_of_left_out(file, o);
   auto const fit = o.fit.empty() ? file.description.fit : fit_of(o.fit);
   tadp::WordTokenizer const tokenizer(file.description.vocabulary, tadp::street_text);
   tadp::require_phrase_word({.modifier = o.modifier.modifier}, tokenizer(tadp::modifier_text(o.modifier.modifier)));

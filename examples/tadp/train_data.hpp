@@ -33,6 +33,7 @@ struct DataTraining {
   tadp::Tokenizer tokenizer;
   tadp::PromptRule rule{};          ///< with the modifier, where training has it
   std::set<std::string> unknown{};  ///< words
+  std::map<std::string, std::string> notes{};  ///< what a checkpoint must have been made with, beside what the recipe says
 
   /// Stops on Ctrl-C; shows how far something is: "reading 3 of 20 files".
   tadp::Control counting(std::string const& doing, std::string const& what);
@@ -41,14 +42,14 @@ struct DataTraining {
   void fill(tadp::TrainingRecipe& recipe) const;
   /// The model's parameters: the file's, those that are new at random.
   template <class Model>
-  std::shared_ptr<tadp::Weights<tadp::Cpu>> weights_of(Model const& model, tadp::ParameterFilter const& is_new) const;
+  std::shared_ptr<tadp::Weights<tadp::Cpu>> weights_of(Model const& model, tadp::ParameterFilter const& is_new);
   /// Runs train(), which follows `recipe`, and writes the model with its head described.
   Status run(tadp::TrainingRecipe& recipe, tadp::HeadDescription const& head, tadp::Weights<tadp::Cpu> const& weights, std::function<void()> const& train);
 
-  /// Chooses the rule of texts, collects the words that the model does not know, and says so.
+  /// Chooses the rule of texts, collects the words that the model does not know, and says so. Notes texts and data.
   template <class Source>
   void read_prompts(Source const& data, std::vector<std::string> const& class_names) {
-    set_rule(class_names);
+    set_rule(options.prompt == by_classes ? tadp::null_text() : prompt_rule(options.prompt, class_names, data, file.description.default_caption));
     // What an oracle says of a picture is some of the names of all classes.
     auto const asked = options.prompt == "oracle" || options.prompt == by_classes ? tadp::class_names_text(class_names) : rule;
     LearnedUse named;
@@ -60,18 +61,25 @@ struct DataTraining {
     }
     named.warn(options.data);
     warn_of_unknown();
+    tadp::Fingerprint captions;
+    for (std::size_t i = 0; i < data.size(); ++i) captions.add(data.caption(i));
+    for (std::string const& name : class_names) notes["classes"] += (notes["classes"].empty() ? "" : ", ") + name;
+    notes.insert({{"captions", captions.hex()}, {"data", data.fingerprint(counting("comparing", "files"))}, {"prompt", rule.name}});
   }
 
  private:
-  void set_rule(std::vector<std::string> const& class_names);
+  void set_rule(tadp::PromptRule chosen);
   void warn_of_unknown() const;
+  std::optional<std::string> only_text() const;
 };
 
 template <class Model>
-std::shared_ptr<tadp::Weights<tadp::Cpu>> DataTraining::weights_of(Model const& model, tadp::ParameterFilter const& is_new) const {
+std::shared_ptr<tadp::Weights<tadp::Cpu>> DataTraining::weights_of(Model const& model, tadp::ParameterFilter const& is_new) {
   auto weights = std::make_shared<tadp::Weights<tadp::Cpu>>(tadp::Cpu(options.threads), model.parameters());
+  auto const is_read = [&](tadp::ParameterSpec const& p) { return !is_new(p); };
   tadp::initialize(*weights, options.seed, is_new);
-  tadp::load_weights_from(*weights, std::span(&file.tensors, 1), file.path.string(), {.wanted = [&](tadp::ParameterSpec const& p) { return !is_new(p); }});
+  tadp::load_weights_from(*weights, std::span<tadp::ModelSource const>(&file.tensors, 1), file.path.string(), {.wanted = is_read});
+  notes["start"] = tadp::weights_fingerprint(*weights, is_read);
   return weights;
 }
 

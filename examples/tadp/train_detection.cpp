@@ -54,6 +54,7 @@ Status train_detection_on_data(DataTraining& training) {
   bool const keeps_classes = old && names_of(*old) == data.classes();
   head.classes = keeps_classes ? old->classes : classes_of(data.classes());
   training.read_prompts(data, class_names(head.classes));
+  training.notes.insert({{"corners", o.corners}, {"split", o.split.empty() ? "every annotation" : o.split}});
   auto const model = std::make_shared<tadp::StreetDetection const>(tadp::ModelSizes{.classes = static_cast<tadp::index_t>(head.classes.size())});
   auto const all = head_of(*model, !old);
   auto const weights = training.weights_of(*model, [&](tadp::ParameterSpec const& p) { return all(p) || (!keeps_classes && p.name.starts_with("decode_head.roi_heads.box_predictor.")); });

@@ -28,9 +28,9 @@ void train_on_features(DataTraining& training, std::shared_ptr<Model const> cons
                                                            {.window = training.crop, .batch = o.batch, .texts = o.batch, .threads = o.threads, .latent = recipe.latent,
                                                             .normalisation = training.file.description.normalisation, .tokenizer = training.tokenizer});
   tadp::FittedSource<tadp::Dataset> samples(data, recipe.fit);
-  std::string const content = data.fingerprint() + ", within " + std::to_string(recipe.fit[0]) + " x " + std::to_string(recipe.fit[1]);
+  std::string const content = training.notes.at("data") + ", within " + std::to_string(recipe.fit[0]) + " x " + std::to_string(recipe.fit[1]);
   auto const cache = tadp::open_or_build_features(session, *weights, samples, training.rule, {.path = o.features, .views = o.views, .crop = recipe.crop, .data = content}, training.counting("features of", "windows"));
-  tadp::train_head(*model, *weights, cache, {.run = recipe.run, .batch = o.batch, .threads = o.threads, .adamw = recipe.adamw, .muon = recipe.muon, .seed = o.seed, .fresh = false});
+  tadp::train_head(*model, *weights, cache, {.run = recipe.run, .batch = o.batch, .threads = o.threads, .adamw = recipe.adamw, .muon = recipe.muon, .seed = o.seed, .fresh = false, .notes = recipe.notes});
 }
 
 template <class Model>
@@ -68,7 +68,6 @@ Status train_as(DataTraining& training, tadp::Dataset& data) {
 Status train_segmentation_on_data(DataTraining& training) {
   auto const& o = training.options;
   tadp::Dataset data(o.data, {.captions = o.captions, .classes = {}, .cache_bytes = kept_bytes});
-  warn_of_dataset(data, o.prompt == "caption");
   training.read_prompts(data, class_names(data.classes()));
   return o.prompt == by_classes ? train_as<StreetByClasses>(training, data) : train_as<tadp::StreetSegmentation>(training, data);
 }

@@ -41,6 +41,7 @@ Status run(StreetOptions const& o, Common const& common) {
     return interrupted;
   }
   progress.keep();
+  if (reached.empty()) warn_of_finished(o.out);
   if (common.json) print_json({{"out", o.out}, {"finished", true}, {"stages", reached}});
   if (!common.json && !common.quiet) std::printf("trained: %s\n", o.out.c_str());
   return ok;

@@ -46,6 +46,7 @@ Status run(HeadOptions const& o, Common const& common) {
     why = error.what();
   }
   progress.keep();
+  if (finished && !out.contains("last")) warn_of_finished(options.folder / "heads.checkpoint.safetensors");
   out["finished"] = finished;
   if (common.json) print_json(out);
   if (!finished) complain("stopped; the same command goes on from here: " + why);

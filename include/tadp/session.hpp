@@ -81,7 +81,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   {
     return single<at<SegmentationResult>>(picture, prompt, wanted, control);
   }
-  /// Metres, at the picture's own size; for the camera of PictureView::focal, else for that of the head's configuration.
+  /// Metres, at the picture's own size; for the camera of PictureView::focal, else for that of the options or of the head's configuration.
   template <class PictureType>
     requires answers<DepthMap>
   DepthMap depth(PictureType const& picture, Prompt const& prompt = {}, Control const& control = {}) {
@@ -250,7 +250,7 @@ class Session<ModelType, Inference<DeviceType, Policies...>> {
   template <class T>
   DepthMap answer_of(std::type_identity<DepthMap>, Floats<Device> joined, Wanted const&) {
     float ratio = 1.0F;
-    if constexpr (requires { T::config.focal; }) ratio = focal_ratio(T::config.focal, focal_);
+    if constexpr (requires { T::config.focal; }) ratio = focal_ratio(options_.focal.value_or(T::config.focal), focal_);
     return answers_.metres(device_, joined, ratio);
   }
   template <class T>

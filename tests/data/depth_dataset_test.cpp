@@ -92,6 +92,10 @@ TEST_CASE("a list names pairs, focal lengths and the scale") {
   CHECK(set[0].caption == "a room");
   CHECK(set.focal(0) == 0.0F);
   CHECK(set.focal(1) == 292.5F);
+  auto const mixed = error_of([&] { set.has_focals(); });
+  REQUIRE(mixed);
+  CHECK(mixed->code() == Errc::format);
+  CHECK(mixed->where().found == "1 of 2 without, the first is /images/c.png");
   CHECK(set[1].picture.focal == 292.5F);
   CHECK(set.units_per_metre() == 500.0);
   CHECK(set[1].depth.metres[20] == doctest::Approx(2.04));
@@ -183,6 +187,21 @@ TEST_CASE("a map of another scale is remarked, not refused") {  // D9
   DepthDataset const set(folder / "");
   REQUIRE(set.report().remarks().size() == 1);
   CHECK(set.report().remarks()[0].file == "depth/d.png");
+}
+
+TEST_CASE("a list has focal lengths for all or for none, and they belong to the content") {
+  scratch::Folder const folder;
+  make_depths(folder);
+  write_text(folder / "list.txt", "images/c.png depth/c.png\nimages/a.png depth/a.png\n");
+  DepthDataset const none(folder / "");
+  CHECK_FALSE(none.has_focals());
+  write_text(folder / "list.txt", "images/c.png depth/c.png 100\nimages/a.png depth/a.png 100\n");
+  DepthDataset const all(folder / "");
+  CHECK(all.has_focals());
+  CHECK(all.fingerprint() != none.fingerprint());
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK(error_of([&] { all.fingerprint({.stop = stop.get_token(), .progress = {}}); })->code() == Errc::cancelled);
 }
 
 TEST_CASE("a depth file that changes is noticed") {  // D13

@@ -116,6 +116,8 @@ TEST_CASE("corners from zero, captions and a cache") {
   set[0], set[1];
   CHECK(&set[2] == kept);
   auto const before = set.fingerprint();
+  CHECK(VocBoxes(folder / "", {.corners = VocCorners::from_zero}).fingerprint() == before);
+  CHECK(VocBoxes(folder / "").fingerprint() != before);  // other boxes of the same files
   write_text(folder / "Annotations/a.xml", annotation("a", ""));
   std::filesystem::last_write_time(folder / "Annotations/a.xml", std::filesystem::file_time_type::clock::now() + std::chrono::seconds(5));
   CHECK(error_of([&] { set.load(0); })->code() == Errc::io);  // D13

@@ -304,18 +304,22 @@ TEST_CASE("training of the street model begins at a later stage from its text-to
   if (skipped()) return;
   scratch::Folder const folder;
   auto const from = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / "models" / "street-diffusion.safetensors";
-  auto const begin_at = [&](std::string const& stage) {
-    return run(folder, "train street --first " + stage + " --from " + quoted(from) + " --out " + quoted(folder / stage) + " --scenes 2 --diffusion-steps 1 --segmentation-steps 1 --threads 1 --quiet");
+  auto const begin_at = [&](std::string const& stage, std::filesystem::path const& file) {
+    return run(folder, "train street --first " + stage + " --from " + quoted(file) + " --out " + quoted(folder / stage) + " --scenes 2 --diffusion-steps 1 --segmentation-steps 1 --threads 1 --quiet");
   };
   for (std::string const stage : {"diffusion", "segmentation"}) {
     CAPTURE(stage);
-    auto const trained = begin_at(stage);
+    auto const trained = begin_at(stage, from);
     CAPTURE(trained.err);
     CHECK(trained.status == 0);
     CHECK(std::filesystem::exists(folder / stage / "street.safetensors"));
     CHECK(std::filesystem::exists(folder / stage / "street-diffusion.safetensors") == (stage == "diffusion"));
     CHECK_FALSE(std::filesystem::exists(folder / stage / "autoencoder.log.jsonl"));
+    CHECK(begin_at(stage, from).says("nothing is left to train: " + (folder / stage).string() + " is finished"));
   }
+  auto const other = begin_at("segmentation", folder / "diffusion" / "street-diffusion.safetensors");
+  CHECK(other.status == 2);
+  CHECK(other.says("key: from"));
 }
 
 TEST_CASE("training of the street model stops on a signal, saves, and goes on") {

@@ -1,38 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // `tadp train` for every task on rendered scenes: a file comes out that says what it is, and what does not fit is refused.
-#include "../runs/street_model_file.hpp"
 #include "models.hpp"
-#include "run_program.hpp"
+#include "trained_place.hpp"
 
-using run_program::program;
 using run_program::run;
-
-namespace {
-
-bool skipped() {
-  if (program().empty()) MESSAGE("skipped: TADP_PROGRAM names no program");
-  return program().empty();
-}
-std::string quoted(std::filesystem::path const& path) { return "'" + path.string() + "'"; }
-
-/// A street model with a random start and three scenes with labels, depth and boxes.
-struct Place {
-  scratch::Folder folder;
-  std::string model = "TADP_MODEL=" + quoted(folder / "street.safetensors");
-  Place() {
-    test_models::write_street(folder / "street.safetensors");
-    REQUIRE(run(folder, "render --out " + quoted(folder / "scenes") + " --count 3 --seed 5 --size 160x128 --quiet").status == 0);
-  }
-  run_program::Outcome train(std::string const& arguments, std::string const& out = "trained.safetensors", std::string const& data = "scenes", std::string const& crop = "64x64") const {
-    return run(folder, "train --data " + quoted(folder / data) + " --out " + quoted(folder / out) + " --batch 2 --crop " + crop + " --fit none --threads 1 --json " + arguments, model);
-  }
-  tadp::ModelDescription description(std::string const& name = "trained.safetensors") const {
-    tadp::SafetensorsFile const file(folder / name);
-    return tadp::description_of(file.metadata(), name);
-  }
-};
-
-}  // namespace
+using trained_place::Place;
+using trained_place::quoted;
+using trained_place::skipped;
 
 TEST_CASE("a task is trained, the file says which, and the same command goes on") {
   if (skipped()) return;
@@ -53,7 +27,10 @@ TEST_CASE("a task is trained, the file says which, and the same command goes on"
     CHECK(d.fit == std::array<int, 2>{0, 0});
     CHECK(d.notes.at("learned") == "the head");
     // Done: the checkpoint holds all steps. Other settings are refused, and so is training all after the head.
-    CHECK(p.train("--task " + task + " --steps 3 --freeze backbone", file).status == 0);
+    auto const again = p.train("--task " + task + " --steps 3 --freeze backbone", file);
+    CHECK(again.status == 0);
+    CHECK(again.says("nothing is left to train: " + (p.folder / (file + ".checkpoint")).string() + " is finished; remove it to begin again"));
+    CHECK_FALSE(trained.says("nothing is left"));
     auto const other = p.train("--task " + task + " --steps 3 --freeze backbone --seed 9", file);
     CHECK(other.status == 2);
     CHECK(other.says("seed"));

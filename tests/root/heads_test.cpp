@@ -120,6 +120,8 @@ TEST_CASE("metres follow the picture's focal length where the head was taught fo
   require_ratio({.window = {96, 128}}, 250.0F, 2.5F);
   require_ratio({.window = {64, 64}, .fit = {64, 48}}, 250.0F, 1.25F);      // looked at in half the size
   require_ratio({.window = {64, 64}, .stretch = true}, 250.0F, 1.25F);
+  require_ratio({.window = {96, 128}, .focal = 50.0F}, 250.0F, 5.0F);       // a file says another camera than the type
+  require_ratio({.window = {96, 128}, .focal = 0.0F}, 250.0F, 1.0F);        // or none
   CHECK(metres({.window = {96, 128}}, 250.0F) != alone<Metres>(picture, {.window = {96, 128}}, 1).metres);
   picture.focal = 250.0F;
   auto const told = alone<Metres>(picture, {.window = {96, 128}}, 1).metres;

@@ -52,6 +52,13 @@ TEST_CASE("a modifier goes around the texts of the test, and of training where a
   CHECK(text({.modifier = "comicDB", .identifier = "zwx"}, test) == "a zwx style painting of a a dog by a table");
 }
 
+TEST_CASE("a text stands in where a sample has no caption, and nowhere else") {
+  auto const rule = td::with_text_for_none(td::file_caption(), "either", "a photo");
+  CHECK(rule.name == "either");
+  CHECK(rule.prompt(labelled()).caption == "a dog by a table");
+  CHECK(rule.prompt(td::Sample{}).caption == "a photo");
+}
+
 TEST_CASE("the name of a rule says its words") {
   auto const rule = td::with_modifier(td::class_names_text(names), {.modifier = "comicDB", .identifier = "zwx"}, td::Phase::test);
   CHECK(rule.name == "names of all classes, modifier: a zwx style painting of a {}, identifier: zwx");

@@ -83,7 +83,7 @@ TEST_CASE("heads that were stopped end with the numbers of those that were not")
   CHECK(error_of([&] { train_street_heads(other); })->where().key == "weights");
   other = o;
   other.crop.max_scale = 2.0F;
-  CHECK(error_of([&] { train_street_heads(other); })->where().key == "scales");
+  CHECK(error_of([&] { train_street_heads(other); })->where().key == "augmentation");
   train_street_heads(o);
   CHECK(bytes_of(o.folder / "street-heads.safetensors") == whole);
 }

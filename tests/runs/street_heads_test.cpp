@@ -32,6 +32,13 @@ TEST_CASE("a file of the street heads is the street types' again") {
   CHECK(sizes.further_classes == std::vector<index_t>{1, 5});
   CHECK(sizes_of<StreetDetection>(d, "f").classes == 5);
   CHECK(sizes_of<StreetDepth>(d, "f").classes == 1);
+  CHECK(session_options_of(d).focal == street_depth.focal);
+  // Metres that were learned without focal lengths are of the same network, for no camera.
+  auto plain = all_heads();
+  for (HeadDescription& head : plain.heads) head.depth.focal = 0.0F;
+  auto const read = description_of(to_metadata(plain), "f");
+  CHECK_NOTHROW(require_model<StreetDepth>(read, "f"));
+  CHECK(session_options_of(read).focal == 0.0F);
   auto const boxes = find_head(d, "detection");
   REQUIRE(boxes);
   CHECK(boxes->classes[0].name == "background");

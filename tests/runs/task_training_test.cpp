@@ -152,6 +152,18 @@ TEST_CASE_TEMPLATE("a run that was stopped ends with the numbers of one that was
     CHECK(error_of([&] { trial.run(other); })->where().key == "seed");
     other = options, other.batch = 1;
     CHECK(error_of([&] { trial.run(other); })->where().key == "batch");
+    other = options, other.notes["data"] = "others";
+    CHECK(error_of([&] { trial.run(other); })->where().key == "data");
+    other = options, other.fit = {48, 32};
+    CHECK(error_of([&] { trial.run(other); })->where().found == "none");
+    other = options, other.batch = 1, other.seed = 4;
+    CHECK(error_of([&] { trial.run(other); })->where().key == "batch, seed");
+    other = options;
+    if constexpr (std::is_same_v<Task, Metres>)
+      other.pipeline.colour = 0.0F;
+    else
+      other.crop.mirror = false;
+    CHECK(error_of([&] { trial.run(other); })->where().key == "augmentation");
     auto const resumed = trial.run(options);
     CHECK(resumed.losses.size() == 3);
     CHECK(same(*resumed.weights, *whole.weights));

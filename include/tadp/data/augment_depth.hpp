@@ -8,6 +8,8 @@
 #include "tadp/data/photometric.hpp"
 #include "tadp/data/sample.hpp"
 
+#include <sstream>
+
 namespace tadp {
 
 /// A sample as a pipeline leaves it, not yet normalised or padded.
@@ -28,6 +30,16 @@ struct DepthPipeline {
   float focal = 0.0F;  ///< metres become those for a camera of this focal length in pixels; 0: as the sample has them
   Normalisation normalisation{};
 };
+
+/// What is drawn of a view, as a text: what a checkpoint of a training says of itself. The size is not in it.
+inline std::string augmentation_text(DepthPipeline const& p) {
+  std::ostringstream text;
+  if (p.cut_depth_every > 0) text << "CutDepth in one of " << p.cut_depth_every << ", ";
+  text << "mirror " << p.mirror << ", colours " << p.colour;
+  if (p.colour > 0.0F)
+    text << " of brightness " << p.brightness << ", contrast " << p.contrast << ", gamma " << p.least_gamma << " to " << p.most_gamma << ", hue " << p.hue << ", saturation " << p.saturation << ", value " << p.value;
+  return text.str();
+}
 
 /// The draws of the colours; what is empty is not done.
 struct DepthColourDraw {

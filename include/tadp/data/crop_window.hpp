@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <sstream>
+#include <string>
 #include <vector>
 
 namespace tadp {
@@ -23,6 +25,14 @@ struct CropOptions {
   float min_saturation = 1.0F, max_saturation = 1.0F;  ///< 0: grey; above 1: stronger colours
   float focal = 0.0F;  ///< metres become those for a camera of this focal length in pixels of the window; 0: as the sample has them
 };
+
+/// What is drawn of a window, as a text: what a checkpoint of a training says of itself. The size is not in it.
+inline std::string augmentation_text(CropOptions const& o) {
+  std::ostringstream text;
+  text << "scales " << o.min_scale << " to " << o.max_scale << (o.mirror ? ", mirror" : "") << (o.photometric ? ", brightness and contrast" : "");
+  if (o.min_saturation != 1.0F || o.max_saturation != 1.0F) text << ", saturation " << o.min_saturation << " to " << o.max_saturation;
+  return text.str();
+}
 
 /// A window of width x height pixels whose upper left corner lies at (left, top) of a picture that was made `scale` times
 /// as large; left and top are in the picture's own pixels. Mirrored: the window's columns in reverse.

@@ -85,11 +85,13 @@ class Dataset {
 
   /// Reads everything once; the messages of what is wrong, at most `most` of them.
   std::vector<std::string> check(Control const& control = {}, std::size_t most = 20) const { return faults_of(*this, control, most); }
-  /// A name for the content: names, captions and the bytes of all files.
-  std::string fingerprint() const {
+  /// A name for the content: names, captions and the bytes of all files. Error(cancelled) on request.
+  std::string fingerprint(Control const& control = {}) const {
     Fingerprint f;
-    for (std::size_t i = 0; i < size(); ++i)
+    for (std::size_t i = 0; i < size(); ++i) {
       f.add(items_[i].name).add(items_[i].caption).add(read_file(picture_path(i), options_.images.max_file_bytes)).add(read_file(label_path(i), options_.images.max_file_bytes));
+      control.step(i + 1, size());
+    }
     return f.hex();
   }
 

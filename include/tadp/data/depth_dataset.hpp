@@ -57,6 +57,17 @@ class DepthDataset {
   std::filesystem::path depth_path(std::size_t i) const { return folder_ / items_[i].row.depth; }
   std::string const& caption(std::size_t i) const { return items_[i].caption; }
   float focal(std::size_t i) const { return items_[i].row.focal; }  ///< pixels; 0: not said
+  /// Whether every picture has a focal length; false where none has. Error(format) where only some do: metres for one camera
+  /// and those of whatever camera took the picture do not teach one thing.
+  bool has_focals() const {
+    auto const lacks = [](Item const& item) { return item.row.focal <= 0.0F; };
+    auto const lacking = static_cast<std::size_t>(std::count_if(items_.begin(), items_.end(), lacks));
+    if (lacking > 0 && lacking < items_.size())
+      throw Error(Errc::format, "some pictures of the list have a focal length and others have none",
+                  {.file = list_file().string(), .key = "focal length, the third column", .expected = "one for every picture, or for none",
+                   .found = std::to_string(lacking) + " of " + std::to_string(items_.size()) + " without, the first is " + std::find_if(items_.begin(), items_.end(), lacks)->row.key});
+    return lacking == 0;
+  }
 
   /// Reads a sample, whose labels are all unknown. Error(shape) where sizes differ, Error(format) where nothing is measured, Error(io) for a file that
   /// changed since the set was opened, and those of read_image and read_depth.
@@ -81,12 +92,15 @@ class DepthDataset {
   }
   /// Reads everything once; the messages of what is wrong, at most `most` of them.
   std::vector<std::string> check(Control const& control = {}, std::size_t most = 20) const { return faults_of(*this, control, most); }
-  /// A name for the content: names, captions, the scale and the bytes of all files.
-  std::string fingerprint() const {
+  /// A name for the content: names, captions, focal lengths, the scale and the bytes of all files. Error(cancelled) on request.
+  std::string fingerprint(Control const& control = {}) const {
     Fingerprint f;
     f.add(std::to_string(scale_)).add(std::to_string(options_.max_depth));
-    for (std::size_t i = 0; i < this->size(); ++i)
-      f.add(name(i)).add(caption(i)).add(read_file(picture_path(i), options_.images.max_file_bytes)).add(read_file(depth_path(i), options_.images.max_file_bytes));
+    for (std::size_t i = 0; i < this->size(); ++i) {
+      f.add(name(i)).add(caption(i)).add(std::to_string(focal(i)));
+      f.add(read_file(picture_path(i), options_.images.max_file_bytes)).add(read_file(depth_path(i), options_.images.max_file_bytes));
+      control.step(i + 1, this->size());
+    }
     return f.hex();
   }
 

@@ -79,12 +79,16 @@ class VocBoxes {
   }
   /// Reads everything once; the messages of what is wrong, at most `most` of them.
   std::vector<std::string> check(Control const& control = {}, std::size_t most = 20) const { return faults_of(*this, control, most); }
-  /// A name for the content: names, captions, classes and the bytes of all files.
-  std::string fingerprint() const {
+  /// A name for the content: names, captions, classes, the boxes that are taken and the bytes of all files. Error(cancelled)
+  /// on request.
+  std::string fingerprint(Control const& control = {}) const {
     Fingerprint f;
     for (std::string const& c : classes_) f.add(c);
-    for (std::size_t i = 0; i < size(); ++i)
+    for (std::size_t i = 0; i < size(); ++i) {
       f.add(name(i)).add(caption(i)).add(read_file(picture_path(i), options_.images.max_file_bytes)).add(read_file(annotation_path(i), options_.limits.max_file_bytes));
+      for (TrueBox const& b : boxes(i)) f.add(std::as_bytes(std::span(&b.box, 1))).add(std::to_string(b.label)).add(b.difficult ? "difficult" : "");
+      control.step(i + 1, size());
+    }
     return f.hex();
   }
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -32,6 +33,9 @@ struct SessionOptions {
   Normalisation normalisation{};
   bool self_maps = false;  ///< self-attention maps, too; they are for Session::self_map, no head reads them
   Tokenizer tokenizer{};   ///< without one, prompts are token ids
+  /// Of the camera whose metres a depth head tells, in pixels of the picture as it is looked at; 0: of none. Nothing: that of
+  /// the head's configuration.
+  std::optional<float> focal{};
 };
 
 /// Error(argument) unless a session can be made so; the sides of a window are multiples of `unit`.

@@ -124,7 +124,8 @@ inline void from_json(Reader const& reader, HeadDescription& head) {
   if (head.task == "detection") read_numbers(reader.child("detection"), head.detection);
 }
 
-/// Error(shape) unless a described head is the program's: task, width and numbers.
+/// Error(shape) unless a described head is the program's: task, width and numbers. The focal length is no part of the network:
+/// it says which metres were learned, and a run follows the file (SessionOptions::focal).
 inline void require_same(HeadDescription const& described, HeadDescription const& program, std::string const& file) {
   auto const require = [&](std::string const& field, json const& found, json const& expected) {
     if (found != expected)
@@ -134,7 +135,8 @@ inline void require_same(HeadDescription const& described, HeadDescription const
   require("width", described.width, program.width);
   bool const depth = program.task == "depth";
   auto const found = depth ? numbers_json(described.depth) : numbers_json(described.detection), expected = depth ? numbers_json(program.depth) : numbers_json(program.detection);
-  for (auto const& [field, value] : expected.items()) require(field, found.at(field), value);
+  for (auto const& [field, value] : expected.items())
+    if (field != "focal") require(field, found.at(field), value);
 }
 
 }  // namespace description_detail

@@ -24,6 +24,7 @@ void train_depth(std::shared_ptr<Model const> model, std::shared_ptr<Weights<Cpu
   if constexpr (requires { Model::Task::config.focal; }) options.pipeline.focal = Model::Task::config.focal;
   if (!options.groups) options.groups = DepthGroups{.list = model->parameters(), .slow = options.unet_lr};
   DepthPipeline const& p = options.pipeline;
+  options.notes.emplace("augmentation", augmentation_text(p));
   auto const add = [&](Batch& batch, Sample const& sample, std::uint64_t key, std::uint64_t number) { add_augmented(batch, sample, p, key, number); };
   train_on_samples(model, weights, source, options, {p.crop_height, p.crop_width}, add);
 }

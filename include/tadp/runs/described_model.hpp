@@ -49,6 +49,7 @@ inline SessionOptions session_options_of(ModelDescription const& d) {
   o.stretch = d.stretch;
   o.latent = d.latent;
   o.normalisation = d.normalisation;
+  if (auto const head = find_head(d, "depth")) o.focal = head->depth.focal;
   if (!d.vocabulary.empty()) o.tokenizer = WordTokenizer(d.vocabulary, d.text);
   return o;
 }

@@ -6,6 +6,8 @@
 #include "tadp/core/fingerprint.hpp"
 #include "tadp/model.hpp"
 
+#include <functional>
+
 namespace tadp {
 
 /// Channels of the pyramid that a head of a model reads.
@@ -33,20 +35,25 @@ struct HeadsOnly<Model, TaskList<Tasks...>> {
   }
 };
 
-/// A name for the values of everything but some heads, by default all: names, shapes and numbers.
-template <class Model, class Device, class List = typename Model::Tasks>
-std::string backbone_fingerprint(Model const& model, Weights<Device> const& weights, List = {}) {
-  HeadsOnly<Model, List> const heads(model);
+/// A name for the values of some parameters, by default of all: names, shapes and numbers.
+template <class Device>
+std::string weights_fingerprint(Weights<Device> const& weights, std::function<bool(ParameterSpec const&)> const& counts = {}) {
   Fingerprint print;
   std::vector<float> values;
   for (std::size_t i = 0; i < weights.list().specs().size(); ++i) {
     ParameterSpec const& spec = weights.list().specs()[i];
-    if (heads.list->find(spec.name)) continue;
+    if (counts && !counts(spec)) continue;
     values.resize(static_cast<std::size_t>(spec.count));
     weights.device().copy_to_host(values.data(), weights.data(ParameterId{static_cast<int>(i)}), values.size() * sizeof(float));
     print.add(spec.name).add(std::as_bytes(std::span(spec.shape))).add(std::as_bytes(std::span(values)));
   }
   return print.hex();
+}
+/// The same of everything but some heads, by default all.
+template <class Model, class Device, class List = typename Model::Tasks>
+std::string backbone_fingerprint(Model const& model, Weights<Device> const& weights, List = {}) {
+  HeadsOnly<Model, List> const heads(model);
+  return weights_fingerprint(weights, [&](ParameterSpec const& spec) { return !heads.list->find(spec.name); });
 }
 
 }  // namespace tadp

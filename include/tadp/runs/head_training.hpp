@@ -22,6 +22,7 @@ struct HeadTrainingOptions {
   Average average = Average::valid_pixels;
   std::uint64_t seed = 0;
   bool fresh = true;  ///< the head starts at random; false: where the weights have it
+  std::map<std::string, std::string> notes{};  ///< what else a checkpoint must have been made with to be resumed
 };
 
 namespace detail {
@@ -93,9 +94,12 @@ void train_head(Model const& model, Weights<Device>& weights, FeatureCache const
   fitting.tape.seed = options.seed;
   Fit<Device> fit(device, own, fitting);
   detail::CachedBatches data(cache, options.batch, options.seed);
-  std::map<std::string, std::string> const notes{
+  std::ostringstream rate;
+  rate << options.adamw.lr;
+  std::map<std::string, std::string> notes{
       {"stage", "head"}, {"seed", std::to_string(options.seed)}, {"total", std::to_string(options.run.steps)}, {"batch", std::to_string(options.batch)}, {"items", std::to_string(cache.size())},
-      {"optimizer", optimizer_name(options.muon)}, {"features", cache.fingerprint()}};
+      {"optimizer", optimizer_name(options.muon)}, {"rate", rate.str()}, {"features", cache.fingerprint()}};
+  for (auto const& [key, value] : options.notes) notes[key] = value;
   run_training(fit, options.run, notes, [&](auto& ctx, std::uint64_t step, int part) {
     auto const pyramid = data.pyramid(ctx, step, static_cast<std::uint64_t>(part));
     auto const logits = head.net()(ctx, pyramid);

@@ -29,6 +29,14 @@ inline PromptRule file_nouns() {
 inline PromptRule fixed_text(std::string text, std::string modifier = {}) {
   return {"fixed text: " + text + (modifier.empty() ? "" : ", modifier: " + modifier), [text, modifier](Sample const&) { return Prompt{.caption = text, .modifier = modifier}; }};
 }
+/// A rule under another name, whose empty captions are another text.
+inline PromptRule with_text_for_none(PromptRule rule, std::string name, std::string text) {
+  return {std::move(name), [make = std::move(rule.prompt), text = std::move(text)](Sample const& s) {
+            Prompt prompt = make(s);
+            if (prompt.caption.empty()) prompt.caption = text;
+            return prompt;
+          }};
+}
 /// The empty text; the only rule for a model whose prompt has no words.
 inline PromptRule null_text() {
   return {"null text", [](Sample const&) { return Prompt{}; }};

@@ -84,6 +84,7 @@ class SampleBatches {
 template <class Model, class Source, class Add>
 void train_on_samples(std::shared_ptr<Model const> const& model, std::shared_ptr<Weights<Cpu>> const& weights, Source& source, TrainingRecipe recipe, std::array<int, 2> const& image, Add add) {
   recipe.notes.emplace("samples", std::to_string(source.size()));
+  recipe.notes.emplace("fit", recipe.fit[0] == 0 ? "none" : std::to_string(recipe.fit[0]) + "x" + std::to_string(recipe.fit[1]));
   SampleBatches<Model, Source, Add> batches(source, recipe, std::move(add));
   train_by_recipe(model, weights, recipe, image, [&](std::uint64_t step, int part) { return batches(step, part); });
 }

@@ -14,7 +14,8 @@ struct SegmentationTrainingOptions : TrainingRecipe {
 
 /// Trains in place; resumes from options.run.checkpoint. Throws Error(cancelled) after saving when stopped.
 template <class Model, class Source>
-void train_segmentation(std::shared_ptr<Model const> model, std::shared_ptr<Weights<Cpu>> weights, Source& source, SegmentationTrainingOptions const& options) {
+void train_segmentation(std::shared_ptr<Model const> model, std::shared_ptr<Weights<Cpu>> weights, Source& source, SegmentationTrainingOptions options) {
+  options.notes.emplace("augmentation", augmentation_text(options.crop));
   auto const add = [&](Batch& batch, Sample const& sample, std::uint64_t key, std::uint64_t) { add_crop(batch, sample, options.crop, key); };
   train_on_samples(model, weights, source, options, {options.crop.height, options.crop.width}, add);
 }

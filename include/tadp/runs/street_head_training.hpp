@@ -36,6 +36,7 @@ struct Start {
   ModelDescription description{};
   std::shared_ptr<StreetPerception const> model{};
   std::shared_ptr<Weights<Cpu>> weights{};
+  std::string fingerprint{};  ///< of the weights that the file has
 };
 
 /// Error(shape) where the file is of another stack or has no labels; errors of reading.
@@ -53,7 +54,9 @@ inline Start start_from(StreetHeadOptions const& o) {
   bool const has_depth = find_head(start.description, "depth") == street_depth_head(), has_detection = find_head(start.description, "detection") == street_detection_head();
   auto const is_new = [&](ParameterSpec const& p) { return (!has_depth && depth.list->find(p.name)) || (!has_detection && detection.list->find(p.name)); };
   initialize(*start.weights, o.seed + 4, is_new);
-  load_weights(*start.weights, std::span(&file, 1), name, {.wanted = [&](ParameterSpec const& p) { return !is_new(p); }});
+  auto const is_read = [&](ParameterSpec const& p) { return !is_new(p); };
+  load_weights(*start.weights, std::span(&file, 1), name, {.wanted = is_read});
+  start.fingerprint = weights_fingerprint(*start.weights, is_read);
   if ((o.depth_weight == 0.0F && !has_depth) || (o.detection_weight == 0.0F && !has_detection))
     throw Error(Errc::argument, "a head that does not learn is to come from the model, which does not have it", {.file = name, .key = "head", .expected = o.depth_weight == 0.0F && !has_depth ? "depth" : "detection", .found = start.description.task});
   return start;
@@ -74,9 +77,10 @@ void train(StreetHeadOptions const& o, Start const& start, std::vector<float> lo
   recipe.latent = start.description.latent;
   recipe.seed = o.seed;
   recipe.loss_weights = std::move(loss_weights);
-  recipe.notes = {{"scenes", std::to_string(o.scenes)},
+  recipe.notes = {{"start", start.fingerprint},
+                  {"scenes", std::to_string(o.scenes)},
                   {"weights", std::to_string(o.depth_weight) + ", " + std::to_string(o.detection_weight)},
-                  {"scales", std::to_string(o.crop.min_scale) + " to " + std::to_string(o.crop.max_scale)}};
+                  {"augmentation", augmentation_text(o.crop)}};
   StreetScenes scenes((o.seed + 4) * 1'000'000, o.scenes, {}, {.depth = true, .boxes = true});
   StreetRecipe const drawing{.seed = o.seed + 4, .batch = o.batch, .crop = o.crop};
   StreetBatches batches(drawing, scenes, start.weights->device());

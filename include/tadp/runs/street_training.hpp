@@ -5,6 +5,7 @@
 
 #include "tadp/io/description.hpp"
 #include "tadp/io/weights.hpp"
+#include "tadp/runs/head_only.hpp"
 #include "tadp/runs/street_autoencoder.hpp"
 #include "tadp/runs/trainer.hpp"
 #include "tadp/train/initialize.hpp"
@@ -72,6 +73,7 @@ class StreetTraining {
     StreetDiffusion const model;
     previous_ = std::make_shared<Weights<Cpu>>(device_, model.list);
     load_weights(*previous_, {file});
+    from_ = weights_fingerprint(*previous_);
     if (options_.first == StreetStage::segmentation) return;
     StreetAutoencoder const autoencoder;
     auto const begun = std::make_shared<Weights<Cpu>>(device_, autoencoder.list);
@@ -139,7 +141,7 @@ class StreetTraining {
     run.log = options_.folder / (stage + ".log.jsonl");
     run.stop = options_.stop;
     if (options_.on_progress) run.on_progress = [&](TrainingProgress const& p) { options_.on_progress(stage, p); };
-    std::map<std::string, std::string> const notes{{"stage", stage}, {"seed", std::to_string(options_.seed)}, {"total", std::to_string(steps)}, {"scenes", std::to_string(options_.scenes)}, {"optimizer", optimizer}};
+    std::map<std::string, std::string> const notes{{"from", from_}, {"stage", stage}, {"seed", std::to_string(options_.seed)}, {"total", std::to_string(steps)}, {"scenes", std::to_string(options_.scenes)}, {"optimizer", optimizer}};
     run_training(fit, run, notes, loss);
   }
 
@@ -147,6 +149,7 @@ class StreetTraining {
   Cpu device_;
   StreetScenes scenes_;
   std::shared_ptr<Weights<Cpu>> previous_;
+  std::string from_ = "nothing";  ///< the weights of the file that stands in for earlier stages
 };
 
 }  // namespace tadp

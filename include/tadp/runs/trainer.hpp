@@ -51,23 +51,30 @@ inline std::string log_until(std::filesystem::path const& path, std::uint64_t st
   return kept;
 }
 
+/// Error(argument) that names every wanted note that a checkpoint does not have, or has with another value. One that is not
+/// there counts as "nothing".
+inline void require_notes(std::filesystem::path const& checkpoint, std::map<std::string, std::string> const& wanted, std::map<std::string, std::string> const& found) {
+  std::string keys, expected, others;
+  for (auto const& [key, value] : wanted) {
+    auto const at = found.find(key);
+    std::string const other = at == found.end() ? "nothing" : at->second;
+    if (other == value) continue;
+    std::string const between = keys.empty() ? "" : "; ";
+    keys += (keys.empty() ? "" : ", ") + key, expected += between + value, others += between + other;
+  }
+  if (!keys.empty())
+    throw Error(Errc::argument, "this checkpoint is of a run with other settings: remove it, or use the same settings", {.file = checkpoint.string(), .key = keys, .expected = expected, .found = others});
+}
+
 }  // namespace trainer_detail
 
-/// Runs until `options.steps`; loss(context, step, part). Resumes where the checkpoint says. Throws Error(cancelled) after
-/// saving when the stop token is set.
+/// Runs until `options.steps`; loss(context, step, part). Resumes where the checkpoint says, and reports nothing where that
+/// has all steps. Error(argument) where its notes are not these. Throws Error(cancelled) after saving when the stop token is set.
 template <class FitType, class Loss>
 void run_training(FitType& fit, TrainerOptions const& options, std::map<std::string, std::string> const& notes, Loss const& loss) {
   using Clock = std::chrono::steady_clock;
   bool const keeps = !options.checkpoint.empty();
-  if (keeps && std::filesystem::exists(options.checkpoint)) {
-    auto const found = fit.resume(options.checkpoint);
-    for (auto const& [key, value] : notes) {
-      auto const at = found.find(key);
-      if (at == found.end() || at->second != value)
-        throw Error(Errc::argument, "this checkpoint is of a run with other settings: remove it, or use the same settings",
-                    {.file = options.checkpoint.string(), .key = key, .expected = value, .found = at == found.end() ? "nothing" : at->second});
-    }
-  }
+  if (keeps && std::filesystem::exists(options.checkpoint)) trainer_detail::require_notes(options.checkpoint, notes, fit.resume(options.checkpoint));
   std::ofstream log;
   if (!options.log.empty()) {
     std::string const kept = trainer_detail::log_until(options.log, fit.steps());

@@ -31,7 +31,7 @@ struct TrainingRecipe {
   std::vector<float> loss_weights{};  ///< one a task; missing ones are 1
   std::function<double(std::uint64_t)> schedule{};          ///< empty: polynomial to zero after the warm-up
   std::function<GroupFactors(std::string_view)> groups{};   ///< empty: PlainGroups of unet_lr
-  std::map<std::string, std::string> notes{};  ///< what else a checkpoint must have been made with to be resumed
+  std::map<std::string, std::string> notes{};  ///< what else a checkpoint must have been made with to be resumed: the data, for one
 };
 
 namespace recipe_detail {
