@@ -19,7 +19,8 @@ namespace tadp::cuda {
 
 inline void check(cublasStatus_t status, char const* call, Product const& product) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Error(status == CUBLAS_STATUS_ALLOC_FAILED ? Errc::memory : Errc::unsupported,
+  bool const failed = status == CUBLAS_STATUS_EXECUTION_FAILED || status == CUBLAS_STATUS_INTERNAL_ERROR;
+  throw Error(status == CUBLAS_STATUS_ALLOC_FAILED ? Errc::memory : failed ? Errc::device : Errc::unsupported,
               std::string(call) + " says " + cublasLtGetStatusName(status) + " (" + cublasLtGetStatusString(status) + ")", {.found = product.text()});
 }
 

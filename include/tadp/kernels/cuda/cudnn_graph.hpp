@@ -28,7 +28,9 @@ inline void require_cudnn(cudnnStatus_t status, char const* call, std::string as
   std::array<char, 512> more{};
   cudnnGetLastErrorString(more.data(), more.size());
   std::string const details = more[0] == '\0' ? "" : ": " + std::string(more.data());
-  throw Error(status == CUDNN_STATUS_ALLOC_FAILED ? Errc::memory : Errc::unsupported, std::string("cuDNN: ") + call + " says " + cudnnGetErrorString(status) + details,
+  bool const no_memory = status == CUDNN_STATUS_ALLOC_FAILED || status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
+  bool const failed = status >= CUDNN_STATUS_INTERNAL_ERROR;  // its kinds, and those of a failed execution, are numbered behind it
+  throw Error(no_memory ? Errc::memory : failed ? Errc::device : Errc::unsupported, std::string("cuDNN: ") + call + " says " + cudnnGetErrorString(status) + details,
               {.expected = std::move(asked)});
 }
 
