@@ -54,7 +54,8 @@ Status evaluate_boxes(Evaluating& e) {
     if (difficult > 0) std::printf("%zu difficult objects neither count nor are held against the model\n", difficult);
     e.tell_left_out(data.report());
   }
-  if (std::isnan(result.score.mean_ap_area())) e.warn_of_nothing(difficult > 0 ? "all objects of the pictures are difficult ones" : "the pictures have no objects");
+  if (std::isnan(result.score.mean_ap_area()))
+    e.warn_of_nothing(difficult > 0 ? "all objects of the pictures are difficult ones" : data.report().complete() ? "the pictures have no objects" : "no object of the pictures can be used");
   return e.finish(out);
 }
 
