@@ -3,7 +3,7 @@
 #include "tadp/program.hpp"
 
 #include "tadp/io/description.hpp"
-#include "tadp/io/model_source.hpp"
+#include "tadp/io/model_configs.hpp"
 
 #include <cstdio>
 #include <map>
@@ -192,7 +192,9 @@ std::vector<std::string> ignored_texts(tadp::ModelSource const& model) {
   return texts;
 }
 
-json to_json(InspectOptions const& o, tadp::ModelSource const& model, std::uint64_t bytes, std::map<std::string, std::uint64_t> const& bad) {
+using Departures = std::vector<tadp::ConfigDeparture>;
+
+json to_json(InspectOptions const& o, tadp::ModelSource const& model, std::uint64_t bytes, std::map<std::string, std::uint64_t> const& bad, Departures const& departures) {
   json tensors = json::array();
   for (tadp::Checkpoint const& file : model.files())
     for (TensorEntry const* const e : by_name(std::span(&file, 1))) {
@@ -202,6 +204,7 @@ json to_json(InspectOptions const& o, tadp::ModelSource const& model, std::uint6
   json out{{"file", o.file}, {"layout", model.layout_title()}, {"containers", containers(model)}, {"bytes", bytes}, {"tensors", tensors}, {"metadata", model.metadata()}, {"ignored", ignored_texts(model)}};
   if (tadp::has_description(model.metadata())) out["description"] = description_json(tadp::description_of(model.metadata(), o.file));
   if (o.check) out["nonfinite"] = bad;
+  for (auto const& d : departures) out["config_departures"].push_back({{"file", d.file.string()}, {"key", d.key}, {"expected", d.expected}, {"found", d.found}});
   return out;
 }
 
@@ -216,6 +219,7 @@ void print_layout(tadp::ModelSource const& model) {
 
 Status run(InspectOptions const& o, Common const& common) {
   auto const model = tadp::open_model(o.file);
+  Departures const departures = tadp::config_departures(model);
   auto const bad = o.check ? nonfinite(model) : std::map<std::string, std::uint64_t>{};
   std::uint64_t bytes = 0, numbers = 0;
   auto const entries = by_name(model.files());
@@ -224,7 +228,7 @@ Status run(InspectOptions const& o, Common const& common) {
     numbers += tadp::element_count(entry->shape).value_or(0);
   }
   if (common.json) {
-    print_json(to_json(o, model, bytes, bad));
+    print_json(to_json(o, model, bytes, bad, departures));
   } else if (!common.quiet) {
     bool const described = tadp::has_description(model.metadata());
     // Read before anything is printed: a damaged description is an error, not half an answer.
@@ -243,6 +247,8 @@ Status run(InspectOptions const& o, Common const& common) {
       print_tree(tree_of(by_name(std::span(&file, 1))), 0, o.depth);
     }
   }
+  for (auto const& d : departures)
+    complain("warning: the weights are of another network than this program computes, and cannot be run; file: " + d.file.string() + "; key: " + d.key + "; expected: " + d.expected + "; found: " + d.found);
   for (auto const& [name, count] : bad) complain("infinite or not a number; file: " + o.file + "; key: " + name + "; found: " + std::to_string(count) + " such values");
   return bad.empty() ? ok : departs;
 }

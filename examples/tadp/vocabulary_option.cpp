@@ -13,7 +13,7 @@ namespace program {
 namespace {
 
 constexpr char const* variable = "TADP_VOCAB";
-constexpr char const* forms = "bpe_simple_vocab_16e6.txt.gz, vocab.json beside merges.txt, tokenizer.json, or a folder with one of these";
+constexpr char const* forms = "bpe_simple_vocab_16e6.txt.gz, vocab.json beside merges.txt, tokenizer.json, or a folder with one of the latter two";
 
 struct Found {
   fs::path file{};       ///< empty: none
@@ -50,9 +50,22 @@ tadp::Tokenizer missing_vocabulary(std::string const& model, std::string const& 
   };
 }
 
+/// Two files may give one name; the tokenizer would not know where from.
+void require_new(std::vector<tadp::TokenEmbedding> const& tokens, std::vector<std::string> const& from, tadp::TokenEmbedding const& token, std::string const& file) {
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    if (tokens[i].name == token.name)
+      throw tadp::Error(tadp::Errc::argument, "two learned tokens have one name: give one of them another as NAME=FILE", {.file = file, .key = tadp::printable(token.name), .expected = "a name of its own", .found = "that of " + from[i]});
+}
+
 /// FILE, NAME=FILE, or the NAME of a token that the model was trained with.
 std::vector<tadp::TokenEmbedding> learned_tokens(WordSource const& model, std::vector<std::string> const& given) {
   std::vector<tadp::TokenEmbedding> tokens;
+  std::vector<std::string> from;  // where each is from
+  auto const add = [&](tadp::TokenEmbedding token, std::string const& file) {
+    require_new(tokens, from, token, file);
+    tokens.push_back(std::move(token));
+    from.push_back(file);
+  };
   auto const own = tadp::learned_rows(model.tensors, model.text);
   std::size_t used = 0;
   for (std::string const& one : given) {
@@ -61,9 +74,9 @@ std::vector<tadp::TokenEmbedding> learned_tokens(WordSource const& model, std::v
     bool const whole = fs::exists(one, absent);
     if (whole || equals != std::string::npos) {
       auto const name = whole ? std::string() : one.substr(0, equals), file = whole ? one : one.substr(equals + 1);
-      for (auto& token : tadp::read_token_embeddings(file, model.text.width, name)) tokens.push_back(std::move(token));
+      for (auto& token : tadp::read_token_embeddings(file, model.text.width, name)) add(std::move(token), file);
     } else if (used < own.size()) {
-      tokens.push_back({one, 1, own[used++]});
+      add({one, 1, own[used++]}, model.tensors.path().string());
     } else {
       throw tadp::Error(tadp::Errc::argument, "this is no file, and the model has no learned token that it could name",
                         {.file = model.tensors.path().string(), .key = "--learned-token", .expected = "FILE, NAME=FILE, or a name for each of the model's " + std::to_string(own.size()) + " learned tokens", .found = tadp::printable(one)});

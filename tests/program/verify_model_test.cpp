@@ -46,7 +46,7 @@ TEST_CASE("a certificate of other weights is refused, and on request compared") 
   Place const p;
   certificate_model::change(p.model, changed, 3, 1.0F);
   auto const refused = p.verify();
-  CHECK(refused.status == 2);
+  CHECK(refused.status == 3);
   CHECK(refused.says(changed));
   auto const compared = p.verify("--any-weights --json -");
   CHECK(compared.status == 1);

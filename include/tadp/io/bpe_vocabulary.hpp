@@ -207,12 +207,14 @@ inline BpeVocabulary read_bpe_vocabulary(std::filesystem::path const& vocabulary
     throw Error(Errc::argument, "a vocabulary of byte pairs cannot have this size",
                 {.expected = std::to_string(bpe_fixed) + " to " + std::to_string(bpe_max_tokens), .found = std::to_string(size)});
   std::error_code ignored;
+  std::string const file = vocabulary.string();
   if (std::filesystem::is_directory(vocabulary, ignored)) {
     auto const found = find_bpe_paths(vocabulary).vocabulary;
+    if (found.empty() && !std::filesystem::exists(vocabulary / "vocab.json", ignored))
+      throw Error(Errc::io, "the folder holds no vocabulary", {.file = file, .expected = "vocab.json with merges.txt, or tokenizer.json", .found = "none of these"});
     return read_bpe_vocabulary(found.empty() || !merges.empty() ? vocabulary / "vocab.json" : found, merges, size);
   }
   auto const count = static_cast<std::size_t>(size);
-  std::string const file = vocabulary.string();
   std::string const text = read_bpe_text(vocabulary);
   bool const both = is_json(text) && is_tokenizer_json(text);
   if (is_json(text) && !both) return read_vocab_json(text, vocabulary, merges, count);

@@ -38,7 +38,8 @@ inline std::string_view json_text(std::span<std::byte const> bytes, std::string 
   bool const marked = (at(0) == 0xff && at(1) == 0xfe) || (at(0) == 0xfe && at(1) == 0xff);
   if (bytes.size() >= 2 && (marked || at(0) == 0 || at(1) == 0))
     throw Error(Errc::format, "the JSON text is not UTF-8", {.file = file, .expected = "UTF-8", .found = "UTF-16 or UTF-32", .offset = 0});
-  return {reinterpret_cast<char const*>(bytes.data()), bytes.size()};
+  std::string_view const text(reinterpret_cast<char const*>(bytes.data()), bytes.size());
+  return text.substr(text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0);  // editors on Windows put one in front
 }
 
 }  // namespace detail
@@ -105,7 +106,8 @@ class CaptionFile {
     auto const file = path_.string();
     auto const bytes = read_file(path_, limits.max_file_bytes);
     detail::CaptionSax sax(limits, file, entries_);
-    detail::parse_json(detail::json_text(bytes, file), 0, file, sax);
+    auto const text = detail::json_text(bytes, file);
+    detail::parse_json(text, bytes.size() - text.size(), file, sax);
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       auto const name = detail::last_component(detail::normalised_name(entries_[i].key));
       auto const stem = detail::without_extension(name);

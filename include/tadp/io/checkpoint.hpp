@@ -115,7 +115,8 @@ inline bool ends_as_zip(std::string_view bytes) {
 /// Whether this may be safetensors all the same, whose reader tells what is wrong: a length, and JSON after it, perhaps
 /// after blanks or a byte order mark. A text may have a blank there, but in front of it no length that is sane.
 inline bool may_be_safetensors(std::string_view bytes, SafetensorsLimits const& limits) {
-  if (bytes.size() <= 8 || bytes[8] == '{') return true;
+  if (bytes.size() < 8) return false;
+  if (bytes.size() == 8 || bytes[8] == '{') return true;
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof(length));
   return length <= limits.max_header && std::string_view(" \t\r\n\xef").find(bytes[8]) != std::string_view::npos;
@@ -123,6 +124,7 @@ inline bool may_be_safetensors(std::string_view bytes, SafetensorsLimits const& 
 
 /// What neither a reader nor a signature knows.
 inline ContentKind unknown_content(std::string_view bytes) {
+  if (bytes.size() < 8) return {"a file of a few bytes", "its download was not finished: fetch it again"};
   bytes = bytes.substr(0, 512);
   if (bytes.find_first_not_of('\0') == std::string_view::npos) return {"a file of zeros", "its download was not finished: fetch it again"};
   auto const written = [](char c) { return static_cast<unsigned char>(c) >= ' ' || c == '\t' || c == '\r' || c == '\n'; };

@@ -207,7 +207,7 @@ inline TextFiles tokenizer_files(ModelSource const& model, ModelConfigs const& c
   return files;
 }
 
-inline Converted write_diffusers(ModelSource const& model, std::span<Job const> jobs, fs::path const& out, ConvertOptions const& options, Progress& progress) {
+inline Converted write_diffusers(ModelSource const& model, ModelConfigs const& configs, std::span<Job const> jobs, fs::path const& out, ConvertOptions const& options, Progress& progress) {
   std::array<FolderPart, 4> parts = {{{"unet", "diffusion_pytorch_model.safetensors", "unet."},
                                       {"vae", "diffusion_pytorch_model.safetensors", "vae."},
                                       {"text_encoder", "model.safetensors", "text_encoder."},
@@ -219,7 +219,6 @@ inline Converted write_diffusers(ModelSource const& model, std::span<Job const> 
         part.jobs.back().name.erase(0, part.stored.size());
         break;
       }
-  auto const configs = configs_of(model);
   for (FolderPart const& part : parts)
     if (!part.jobs.empty() && !part.stored.empty()) config_of(model, configs, part.folder);  // known before anything is written
   auto const tokenizer = tokenizer_files(model, configs, options.vocabulary);
@@ -248,13 +247,14 @@ inline Converted write_diffusers(ModelSource const& model, std::span<Job const> 
 
 /// Writes `model` in a layout: `diffusers` makes a folder that diffusers loads, every other a safetensors file of its names.
 /// Nothing appears at `out` before all of it is written. Error(argument) where the layout has no place for any tensor, or
-/// none for the vocabulary that is named, errors of read_bpe_vocabulary,
+/// none for the vocabulary that is named, errors of read_bpe_vocabulary and of configs_of,
 /// Error(unsupported) where diffusers must be told a network that is not known, Error(key) where copies differ, Error(io).
 inline Converted convert_model(ModelSource const& model, Layout const& layout, std::filesystem::path const& out, ConvertOptions const& options = {}) {
   using namespace convert_detail;
   if (options.dtype && !converts_to_f32(*options.dtype)) detail::throw_no_float_format(*options.dtype);
   if (!options.vocabulary.empty() && layout.name != "diffusers")
     throw Error(Errc::argument, "the layout has no place for a vocabulary", {.file = options.vocabulary.string(), .expected = "the layout diffusers", .found = std::string(layout.name)});
+  auto const configs = configs_of(model);
   model.require_copies_agree();
   std::vector<std::string> names;
   for (TensorEntry const& entry : model.entries()) names.push_back(entry.name);
@@ -276,7 +276,7 @@ inline Converted convert_model(ModelSource const& model, Layout const& layout, s
   Progress progress(options, all);
   Converted done;
   if (layout.name == "diffusers") {
-    done = write_diffusers(model, jobs, out, options, progress);
+    done = write_diffusers(model, configs, jobs, out, options, progress);
   } else {
     bool const torch_form = layout.name != "compvis";
     write_jobs(model, jobs, own_metadata(model, options, torch_form), out, progress);

@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which of the known networks a model's weights are, told by their shapes.
-// Shapes do not tell heads and groups of norms: those are the known network's that has the same shapes.
+// Which of the known networks a model's weights are, told by their shapes. Heads and groups of norms these do not tell:
+// they are the known network's that has the same shapes, and a config.json that says otherwise is refused.
 #pragma once
 
 #include "tadp/core/config.hpp"
+#include "tadp/io/config_files.hpp"
 #include "tadp/io/description.hpp"
 #include "tadp/io/model_source.hpp"
 
 namespace tadp {
 
-/// The networks of a model; nothing where it has no such part, or one of unknown shapes.
-struct ModelConfigs {
-  std::optional<UNetConfig> unet{};
-  std::optional<VaeConfig> vae{};
-  std::optional<TextEncoderConfig> text{};
-};
-
 inline constexpr UNetConfig known_unets[] = {sd15_unet, tiny_unet, street_unet};
 inline constexpr VaeConfig known_vaes[] = {sd15_vae, tiny_vae, street_vae};
 inline constexpr TextEncoderConfig known_texts[] = {clip_vit_l14, tiny_text, street_text};
+
+/// Learned tokens that a checkpoint may have been trained with; a longer table is another vocabulary.
+inline constexpr int most_learned_rows = 1024;
 
 namespace configs_detail {
 
@@ -62,8 +59,8 @@ inline bool has_shapes_of(ModelSource const& model, BlockCounts const& counts, V
 inline bool has_shapes_of(ModelSource const& model, int layers, TextEncoderConfig const& c) {
   std::string const p = "cond_stage_model.transformer.text_model.";
   auto const is = [&](std::string const& name, std::size_t axis, int wanted) { return extent(model, p + name, axis) == wanted; };
-  // Learned tokens add rows.
-  return layers == c.layers && extent(model, p + "embeddings.token_embedding.weight", 0) >= c.vocabulary && is("embeddings.token_embedding.weight", 1, c.width) &&
+  int const learned = extent(model, p + "embeddings.token_embedding.weight", 0) - c.vocabulary;
+  return layers == c.layers && learned >= 0 && learned <= most_learned_rows && is("embeddings.token_embedding.weight", 1, c.width) &&
          is("embeddings.position_embedding.weight", 0, c.length) && is("encoder.layers.0.mlp.fc1.weight", 0, c.mlp);
 }
 
@@ -74,11 +71,8 @@ std::optional<Config> first_fit(ModelSource const& model, Counts const& counts, 
   return std::nullopt;
 }
 
-}  // namespace configs_detail
-
-/// From the model's own description if it has one, else from its shapes.
-inline ModelConfigs configs_of(ModelSource const& model) {
-  using namespace configs_detail;
+/// What a model is taken for, before the files beside it were asked.
+inline ModelConfigs presumed_configs(ModelSource const& model) {
   auto const unet = names_behind(model, "model.diffusion_model."), vae = names_behind(model, "first_stage_model."),
              text = names_behind(model, "cond_stage_model.transformer.text_model.");
   ModelConfigs found;
@@ -95,6 +89,28 @@ inline ModelConfigs configs_of(ModelSource const& model) {
   return found;
 }
 
+}  // namespace configs_detail
+
+/// From the model's own description if it has one, else from its shapes. Error(unsupported) with file and key where a
+/// config.json beside the weights says that they are computed with otherwise, Error(io, format, limit) where it cannot be read.
+inline ModelConfigs configs_of(ModelSource const& model) {
+  auto found = configs_detail::presumed_configs(model);
+  require_own_configs(model, found);
+  return found;
+}
+
+/// The keys by which require_own_configs would refuse the model.
+inline std::vector<ConfigDeparture> config_departures(ModelSource const& model) { return config_departures(model, configs_detail::presumed_configs(model)); }
+
+/// The UNet of a model. Error(key) where there is none, Error(unsupported) where it is none of this library's, and the errors
+/// of configs_of.
+inline UNetConfig require_unet(ModelSource const& model, ModelConfigs const& found) {
+  if (found.unet) return *found.unet;
+  bool const none = configs_detail::names_behind(model, "model.diffusion_model.").empty();
+  if (none) throw Error(Errc::key, "the model has no UNet", {.file = model.path().string(), .key = "unet", .expected = "that of sd15, tiny or street", .found = "none"});
+  throw Error(Errc::unsupported, "the shapes are of no network that this library knows", {.file = model.path().string(), .key = "unet", .expected = "sd15, tiny or street", .found = "others"});
+}
+
 /// Rows of the token embedding beyond the vocabulary: learned tokens that the checkpoint was trained with, each as wide as
 /// the text encoder. Empty where there are none.
 inline std::vector<std::vector<float>> learned_rows(ModelSource const& model, TextEncoderConfig const& config) {
@@ -102,9 +118,10 @@ inline std::vector<std::vector<float>> learned_rows(ModelSource const& model, Te
   std::vector<std::vector<float>> rows;
   auto const vocabulary = static_cast<std::uint64_t>(config.vocabulary), width = static_cast<std::uint64_t>(config.width);
   if (table == nullptr || table->shape.size() != 2 || table->shape[1] != width || table->shape[0] <= vocabulary) return rows;
-  constexpr std::uint64_t most = 1024;
-  if (table->shape[0] - vocabulary > most)
-    throw Error(Errc::limit, "the model has too many learned tokens", {.file = model.path().string(), .key = table->name, .expected = "at most " + std::to_string(most), .found = std::to_string(table->shape[0] - vocabulary)});
+  auto const most = vocabulary + static_cast<std::uint64_t>(most_learned_rows);
+  if (table->shape[0] > most)
+    throw Error(Errc::unsupported, "the text encoder has another vocabulary, or too many learned tokens behind it",
+                {.file = model.path().string(), .key = table->name, .expected = std::to_string(vocabulary) + " to " + std::to_string(most) + " rows", .found = std::to_string(table->shape[0])});
   for (std::uint64_t row = vocabulary; row < table->shape[0]; ++row) {
     rows.emplace_back(static_cast<std::size_t>(width));
     model.read_f32(*table, row * width, width, rows.back().data());

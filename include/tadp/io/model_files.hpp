@@ -42,6 +42,13 @@ inline bool is_file(fs::path const& path) {
   return fs::is_regular_file(path, absent);
 }
 
+/// What is looked for, for a message.
+inline std::string weight_names_text() {
+  std::string text;
+  for (auto const name : weight_names) text += (text.empty() ? "" : ", ") + with_variant(name, "");
+  return text + ", also with a variant such as .fp16";
+}
+
 /// The weights of one folder: full precision before its variants, safetensors before PyTorch's files. Empty: none.
 inline fs::path weights_in(fs::path const& folder) {
   for (auto const variant : variants)
@@ -53,13 +60,14 @@ inline fs::path weights_in(fs::path const& folder) {
 /// The shards of an index whose files are PyTorch's.
 inline void open_torch_shards(fs::path const& index, ShardMap const& shards, CheckpointLimits const& limits, ModelFiles& out) {
   for (auto const& [name, tensors] : shards) {
+    require_shard(index.parent_path() / name, index, tensors.size());
     Checkpoint const& shard = out.checkpoints.emplace_back(open_checkpoint(index.parent_path() / name, limits));
     for (auto const& tensor : tensors)
       if (shard.find(tensor) == nullptr)
-        throw Error(Errc::key, "a tensor is absent from the shard that the index names for it", {.file = index.string(), .key = printable(tensor), .expected = "in " + shard.path().string()});
+        throw Error(Errc::key, "a tensor is absent from the shard that the index names for it", {.file = index.string(), .key = printable(tensor), .expected = "in " + shard.path().string(), .found = "no such tensor"});
     if (shard.entries().size() != tensors.size())
       throw Error(Errc::key, "a shard holds other tensors than the index lists for it",
-                  {.file = shard.path().string(), .expected = std::to_string(tensors.size()) + " tensors", .found = std::to_string(shard.entries().size())});
+                  {.file = shard.path().string(), .expected = std::to_string(tensors.size()) + " tensors that " + index.string() + " lists", .found = std::to_string(shard.entries().size())});
   }
   out.parts.push_back(shards.size());
 }
@@ -76,8 +84,8 @@ inline void open_weights(fs::path const& path, CheckpointLimits const& limits, M
 
 }  // namespace model_files_detail
 
-/// Opens a file, an index (*.json) or a folder of diffusers, complete or a single part of one; Error(io, key) where a
-/// folder holds no weights, and the errors of open_checkpoint.
+/// Opens a file, an index (*.json) or a folder of diffusers, complete or a single part of one; Error(io) where a folder, or
+/// that of a part within it, holds no weights, and the errors of open_checkpoint.
 inline ModelFiles open_model_files(std::filesystem::path const& path, CheckpointLimits const& limits = {}) {
   using namespace model_files_detail;
   ModelFiles files;
@@ -87,8 +95,12 @@ inline ModelFiles open_model_files(std::filesystem::path const& path, Checkpoint
     open_weights(path, limits, files);
     return files;
   }
-  for (auto const part : part_folders)
-    if (auto const weights = weights_in(path / part); !weights.empty()) open_weights(weights, limits, files);
+  for (auto const part : part_folders) {
+    auto const weights = weights_in(path / part);
+    if (!weights.empty()) open_weights(weights, limits, files);
+    else if (fs::is_directory(path / part, unknown))
+      throw Error(Errc::io, std::string(part) + "/ holds no weights: fetch them, or take the folder away", {.file = (path / part).string(), .expected = weight_names_text(), .found = "none of these"});
+  }
   if (auto const weights = weights_in(path); files.checkpoints.empty() && !weights.empty()) open_weights(weights, limits, files);
   if (files.checkpoints.empty())
     throw Error(Errc::io, "the folder holds no weights", {.file = path.string(), .expected = "a diffusers folder: unet/diffusion_pytorch_model.safetensors, vae/, text_encoder/"});

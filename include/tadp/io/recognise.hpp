@@ -52,7 +52,7 @@ Config require_part(std::optional<Config> const& config, ModelSource const& mode
 /// Networks; what the file lacks is that of the known UNet.
 inline void recognise_networks(ModelSource const& model, ModelDescription& d) {
   auto const found = configs_of(model);
-  d.unet = require_part(found.unet, model, "unet");
+  d.unet = require_unet(model, found);
   auto const known = static_cast<std::size_t>(std::find(std::begin(known_unets), std::end(known_unets), d.unet) - std::begin(known_unets));
   bool const has_vae = model.find("first_stage_model.quant_conv.weight") != nullptr;
   bool const has_text = model.find("cond_stage_model.transformer.text_model.embeddings.token_embedding.weight") != nullptr;
@@ -106,11 +106,15 @@ inline void recognise_latent(ModelSource const& model, HeadSign const& head, Des
 }  // namespace recognise_detail
 
 /// The description in the file, else one made from its names and shapes; classes have no names then. Error(format) where
-/// there is no head, Error(unsupported) where networks or prompt are not known, Error(argument) where a hint is needed.
+/// there is no head, Error(unsupported) where networks or prompt are not known, Error(argument) where a hint is needed, and
+/// the errors of configs_of.
 inline ModelDescription describe_model(ModelSource const& model, DescriptionHints const& hints = {}) {
   using namespace recognise_detail;
   auto const file = model.path().string();
-  if (has_description(model.metadata())) return description_of(model.metadata(), file);
+  if (has_description(model.metadata())) {
+    configs_of(model);  // a folder's files may say otherwise
+    return description_of(model.metadata(), file);
+  }
   ModelDescription d;
   HeadSign const& head = head_of(model);
   d.task = head.task;

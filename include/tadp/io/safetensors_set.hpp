@@ -126,6 +126,16 @@ inline ShardMap read_shard_index(std::filesystem::path const& path, SafetensorsL
   throw Error(Errc::memory, "not enough memory for the index", {.file = path.string()});
 }
 
+/// Error(io) where a shard that an index lists `tensors` for is not there.
+inline void require_shard(std::filesystem::path const& shard, std::filesystem::path const& index, std::size_t tensors) {
+  std::error_code unknown;
+  if (std::filesystem::exists(std::filesystem::symlink_status(shard, unknown))) return;  // what else is wrong its reader tells
+  throw Error(Errc::io, "a shard is missing",
+              {.file = shard.string(),
+               .expected = "the file that " + index.string() + " lists for " + std::to_string(tensors) + " tensors",
+               .found = "nothing"});
+}
+
 /// One safetensors file, or all shards of an index, as one list of tensors with unique names.
 /// Shards may be links, as download caches make them; each is checked like any file. Index and shards must agree
 /// exactly: every listed tensor in the shard it is listed for, every tensor of a shard listed.
@@ -180,6 +190,7 @@ class SafetensorsSet {
   void open_shards(std::filesystem::path const& index, SafetensorsLimits const& limits) {
     for (auto& [name, tensors] : read_shard_index(index, limits)) {
       auto const path = index.parent_path() / name;
+      require_shard(path, index, tensors.size());
       SafetensorsFile shard(path, limits);
       require_agreement(shard, tensors, index);
       if (entries_.size() + tensors.size() > limits.max_tensors)
@@ -195,15 +206,21 @@ class SafetensorsSet {
       auto const* const entry = shard.find(name);
       if (entry == nullptr)
         throw Error(Errc::key, "a tensor is absent from the shard that the index names for it",
-                    {.file = index.string(), .key = name, .expected = "in " + shard.path().string()});
+                    {.file = index.string(),
+                     .key = name,
+                     .expected = "in " + shard.path().string(),
+                     .found = "no such tensor"});
       auto seen = found[static_cast<std::size_t>(entry - shard.entries().data())];
       if (seen) throw Error(Errc::key, "the index lists a tensor twice", {.file = index.string(), .key = name});
       seen = true;
     }
     for (std::size_t i = 0; i < found.size(); ++i)
       if (!found[i])
-        throw Error(Errc::key, "the index does not list this shard for a tensor that it holds",
-                    {.file = shard.path().string(), .key = shard.entries()[i].name});
+        throw Error(Errc::key, "a shard holds a tensor that the index does not list for it",
+                    {.file = index.string(),
+                     .key = shard.entries()[i].name,
+                     .expected = "listed for " + shard.path().filename().string(),
+                     .found = "not listed for it"});
   }
 
   std::vector<SafetensorsFile> files_{};

@@ -35,10 +35,11 @@ inline constexpr std::string_view json_advice =
 inline constexpr std::string_view picture_advice = "give the model's file here, and the picture as the picture";
 inline constexpr std::string_view unpack_advice = "unpack it first";
 
-inline constexpr std::array<Signature, 23> signatures = {{
+inline constexpr std::array<Signature, 24> signatures = {{
     {"version https://git-lfs", {"a Git LFS pointer", "the weights were not downloaded: run `git lfs pull`"}},
     {"\x1f\x8b", {"a gzip archive", "unpack it with gunzip"}},
     {"PK\x03\x04", {"a zip archive, such as a PyTorch checkpoint", torch_advice}},
+    {"PK\x05\x06", {"an empty zip archive", "fetch the model again"}},
     {"GGUF", {"a GGUF model", "use the safetensors file of the same model"}},
     {"\x28\xb5\x2f\xfd", {"a zstd archive", "unpack it with zstd -d"}},
     {"\x93NUMPY", {"a NumPy array", "store it with safetensors"}},

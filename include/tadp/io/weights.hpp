@@ -6,6 +6,7 @@
 #include "tadp/core/dtype.hpp"
 #include "tadp/exec/parameters.hpp"
 #include "tadp/io/key_report.hpp"
+#include "tadp/io/layouts/parts.hpp"
 #include "tadp/io/safetensors_set.hpp"
 #include "tadp/io/safetensors_write.hpp"
 
@@ -87,10 +88,16 @@ void require(ParameterList const& list, std::map<std::string_view, Found<File>> 
     auto const at = all.find(spec.name);
     if (at != all.end() && (same_matrix(wish.shape, at->second.shape) || longer_vocabulary(spec, at->second.shape))) wish.shape.assign(at->second.shape.begin(), at->second.shape.end());
   }
-  // Parameters that are not asked for are not extra: the model knows them.
+  // Parameters that are not asked for are not extra: the model knows them. Nor are whole parts of which it has nothing, such
+  // as the autoencoder's decoder: they would bury what is misspelt.
+  std::vector<std::string_view> names;
+  for (ParameterSpec const& spec : list.specs()) names.push_back(spec.name);
+  PartsNotUsed const not_used(names);
   for (auto const& [name, found] : all) {
     ParameterId const id = list.find(std::string(name));
-    if (!id || !options.wanted || options.wanted(list[id])) offered.push_back(found);
+    bool const asked_for = id && (!options.wanted || options.wanted(list[id]));
+    bool const stray = !id && (options.extra == ExtraKeys::refuse || !not_used.has(name));
+    if (asked_for || stray) offered.push_back(found);
   }
   require_keys(std::span<WantedTensor const>(wanted), offered, file, options.extra, options.max_rows);
 }

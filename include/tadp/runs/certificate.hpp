@@ -129,20 +129,19 @@ void verify(Golden const& certificate, ModelSource const& model, GoldenCheck& ch
 
 }  // namespace certificate_detail
 
-/// Runs the pass of a certificate with a model's weights and reports a row a stage. Errors of Golden, Error(argument) where the
+/// Runs the pass of a certificate with a model's weights and reports a row a stage. Errors of Golden and configs_of, Error(format) where the
 /// certificate is of other weights, Error(unsupported) where the networks are none of this library's or the manifest is of
 /// another kind, Error(key) with the table of names that do not fit; Error(cancelled).
 inline GoldenReport verify_model(std::filesystem::path const& manifest, ModelSource const& model, CertificateOptions const& options = {}, GoldenCheck::OnRow const& on_row = {}, Control const& control = {}) {
   Golden const certificate(manifest);
   if (certificate.kind() != GoldenKind::certificate)
     throw Error(Errc::unsupported, "this golden is no certificate of a model", {.file = manifest.string(), .expected = "what scripts/make_certificate.py writes"});
-  auto const unet = configs_of(model).unet;
-  if (!unet) throw Error(Errc::unsupported, "the shapes are of no network that this library knows", {.file = model.path().string(), .key = "unet", .expected = "sd15, tiny or street", .found = "others"});
+  auto const unet = require_unet(model, configs_of(model));
   GoldenReport report;
   collect_golden(certificate, report, on_row, [&](GoldenCheck& check) {
-    if (*unet == sd15_unet) return certificate_detail::verify<GoldenFull>(certificate, model, check, options, control);
-    if (*unet == tiny_unet) return certificate_detail::verify<GoldenTiny>(certificate, model, check, options, control);
-    if (*unet == street_unet) return certificate_detail::verify<CertifiedStreet>(certificate, model, check, options, control);
+    if (unet == sd15_unet) return certificate_detail::verify<GoldenFull>(certificate, model, check, options, control);
+    if (unet == tiny_unet) return certificate_detail::verify<GoldenTiny>(certificate, model, check, options, control);
+    if (unet == street_unet) return certificate_detail::verify<CertifiedStreet>(certificate, model, check, options, control);
     throw Error(Errc::unsupported, "no certificate can be checked of networks of these sizes", {.file = model.path().string(), .key = "unet", .expected = "sd15, tiny or street", .found = "others"});
   });
   return report;

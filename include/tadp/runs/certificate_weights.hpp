@@ -51,10 +51,10 @@ inline std::vector<std::string> other_weights(Golden const& certificate, ModelSo
   return others;
 }
 
-/// Error(argument) where there are any.
+/// Error(format) where there are any.
 inline void require_no_others(std::vector<std::string> const& others, Golden const& certificate, ModelSource const& model) {
   if (others.empty()) return;
-  throw Error(Errc::argument, "the certificate was made from other weights: make one of these, or compare all the same (--any-weights)",
+  throw Error(Errc::format, "the certificate was made from other weights: make one of these, or compare all the same (--any-weights)",
               {.file = model.path().string(), .key = others.front() + (others.size() > 1 ? " and " + std::to_string(others.size() - 1) + " more" : ""), .expected = "those of " + certificate.path().string(), .found = "other numbers"});
 }
 
