@@ -7,6 +7,7 @@
 #include "tadp/device/kernel_device.hpp"
 
 #include <memory>
+#include <string>
 #include <utility>
 
 namespace host_cuda {
@@ -136,7 +137,7 @@ struct OnElementKernels {
     Narrow device;
     call(device, actual.template views<Narrow>());
     for (std::size_t i = 0; i < before.size(); ++i) {
-      INFO("result " << i << " of shape " << to_string(before[i].shape) << ", stride " << before[i].stride << (actual.in_float(i) ? ", float" : ""));
+      INFO("result " << i << " of shape " << to_string(before[i].shape) << ", stride " << before[i].stride << std::string(actual.in_float(i) ? ", float" : ""));
       if (actual.in_float(i)) {
         CHECK(error_of(expected[i], actual.floats[i], before[i]) <= 1.0);
         CHECK(actual.same_elements(i, unchanged.elements[i]));
@@ -152,7 +153,7 @@ struct OnElementKernels {
 
 template <class E, class... Passes>
 void agrees_in(Dice& dice, Trial t, Passes const&... passes) {
-  INFO((std::is_same_v<E, Half> ? "half" : "bfloat16"));
+  INFO(std::string(std::is_same_v<E, Half> ? "half" : "bfloat16"));
   OnElementKernels<E> const compared{t.roundings};
   t.in = compared.operands(std::move(t.in));
   agrees(dice, t, compared, passes...);
