@@ -99,7 +99,7 @@ class Embedding {
     }
     learned.warn(o_.classes);
     learned.warn_of_unused();
-    warn_of_words(unknown, false, o_.classes.empty() ? "the names of the classes" : o_.classes);
+    warn_of_words(unknown, false, o_.classes);
   }
   template <class TextEncoder>
   Status embed(tadp::Weights<tadp::Cpu> const& weights, TextEncoder const& encoder, tadp::Tokenizer const& tokenizer, std::vector<std::string> const& names) {

@@ -99,7 +99,7 @@ tadp::Prompt prompt_of(tadp::ModelDescription const& description, bool has_capti
 void warn_of_words(std::vector<std::string> const& unknown, bool truncated, std::string const& file) {
   std::string words;
   for (auto const& word : unknown) words += (words.empty() ? "" : ", ") + word;
-  if (!words.empty()) complain("warning: words that the model does not know were left out; file: " + file + "; found: " + tadp::printable(words));
+  if (!words.empty()) complain("warning: words that the model does not know were left out" + (file.empty() ? "" : "; file: " + file) + "; found: " + tadp::printable(words));
   if (truncated) complain("warning: a caption is longer than the model reads, and was cut; file: " + file);
 }
 

@@ -39,7 +39,7 @@ TEST_CASE("a phrase whose word was not given is refused with what to give") {
   test_models::write_tiny(folder / "tiny.safetensors");
   std::string const out = " --threads 1 --out " + quoted(folder / "out");
   for (char const* const model : {"street", "tiny"})
-    for (std::string const command : {"segment " + quoted(picture) + out, "explain " + quoted(picture) + out + ".html", "features " + quoted(picture) + out + ".safetensors", "evaluate --threads 1 --data " + quoted(folder / "none")}) {
+    for (std::string const& command : {"segment " + quoted(picture) + out, "explain " + quoted(picture) + out + ".html", "features " + quoted(picture) + out + ".safetensors", "evaluate --threads 1 --data " + quoted(folder / "none")}) {
       CAPTURE(command);
       std::string const rest = " --model " + quoted(folder / (std::string(model) + ".safetensors"));
       auto const night = run(folder, command + rest + " --modifier textual_inversion");
@@ -62,7 +62,7 @@ TEST_CASE("a text with the name of a learned token that is none is warned about 
   auto const a = write_picture(folder, "a.png"), b = write_picture(folder, "b.png");
   test_models::write_perception(folder / "street.safetensors");
   std::string const rest = " --threads 1 --quiet --caption 'a <night> street with <night> cars' --model " + quoted(folder / "street.safetensors");
-  for (std::string const command : {"segment " + quoted(a) + " " + quoted(b) + " --out " + quoted(folder / "out"), "explain " + quoted(a) + " --out " + quoted(folder / "a.html")}) {
+  for (std::string const& command : {"segment " + quoted(a) + " " + quoted(b) + " --out " + quoted(folder / "out"), "explain " + quoted(a) + " --out " + quoted(folder / "a.html")}) {
     auto const warned = run(folder, command + rest);
     CAPTURE(warned.err);
     CHECK(warned.status == 0);
