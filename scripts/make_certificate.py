@@ -3,7 +3,8 @@
 """Makes a parity certificate of a model: what PyTorch computes with its weights, stage by stage, for `tadp verify MODEL`.
 
 Needs torch and safetensors, and Pillow for --picture. Reads a whole model of any layout that tadp reads (CompVis, diffusers
-as a folder, whose config.json must be of the networks that are run, or one file, the released TADP and VPD files, tadp's own; averaged weights where it has no others), runs autoencoder, text encoder, UNet and the heads of labels
+as a folder or one file, the released TADP and VPD files, tadp's own; averaged weights where it has no others), refuses a folder
+whose config.json is of other networks than those that are run here, runs autoencoder, text encoder, UNet and the heads of labels
 (mmseg's and smp's), depth and detection in double precision on one picture and one text, and writes two files beside the model, to be kept together:
 
   MODEL.certificate.json         what was run, a checksum of every tensor, and mean, rms and absmax of every stage
