@@ -3,7 +3,8 @@
 """Makes a parity certificate of a model: what PyTorch computes with its weights, stage by stage, for `tadp verify MODEL`.
 
 Needs torch and safetensors, and Pillow for --picture. Reads a whole model of any layout that tadp reads (CompVis, diffusers
-as a folder or one file, the released TADP and VPD files, tadp's own; averaged weights where it has no others), runs autoencoder, text encoder, UNet and the heads of labels
+as a folder or one file, the released TADP and VPD files, tadp's own; averaged weights where it has no others), refuses a folder
+whose config.json is of other networks than those that are run here, runs autoencoder, text encoder, UNet and the heads of labels
 (mmseg's and smp's), depth and detection in double precision on one picture and one text, and writes two files beside the model, to be kept together:
 
   MODEL.certificate.json         what was run, a checksum of every tensor, and mean, rms and absmax of every stage
@@ -80,6 +81,56 @@ def weights_in(folder):
     return None
 
 
+def config_beside(weights):
+    """config.json beside the weights of a part, or nothing. CLIP with both towers has one in it for each."""
+    path = weights.parent / "config.json"
+    if not path.is_file():
+        return path, {}
+    try:
+        config = json.loads(path.read_text(encoding="utf-8-sig"))
+        for tower in ("text_config", "text_config_dict"):
+            config = {**config, **(config.get(tower) or {})}
+    except (ValueError, AttributeError, TypeError) as error:
+        sys.exit(f"{path}: this is no configuration of a network: {error}")
+    return path, config
+
+
+def config_rules(w, config):
+    """What config.json of each part may say, where it says anything: by the table of include/tadp/io/layouts/config_keys.hpp."""
+    count = lambda prefix, pattern: len({m[1] for m in (re.match(pattern, k) for k in w.parts[prefix]) if m})
+    unet_blocks = [("CrossAttn" if f"down_blocks.{i}.attentions.0.norm.weight" in w.parts[UNET] else "") for i in range(count(UNET, r"down_blocks\.(\d+)\."))]
+    levels = count(VAE, r"encoder\.down_blocks\.(\d+)\.")
+    silu, unset = ["silu", "swish"], [None]
+    return {
+        UNET: dict(attention_head_dim=[config["heads"]], num_attention_heads=[config["heads"], None], norm_num_groups=[config["groups"]], norm_eps=[1e-5], act_fn=silu, layers_per_block=[w.blocks],
+                   transformer_layers_per_block=[1], reverse_transformer_layers_per_block=unset, down_block_types=[[b + "DownBlock2D" for b in unet_blocks]], mid_block_type=["UNetMidBlock2DCrossAttn"],
+                   up_block_types=[[b + "UpBlock2D" for b in reversed(unet_blocks)]], only_cross_attention=[False], mid_block_only_cross_attention=[None, False], dual_cross_attention=[False],
+                   flip_sin_to_cos=[True], freq_shift=[0], time_embedding_type=["positional"], time_embedding_act_fn=unset, timestep_post_act=unset, resnet_time_scale_shift=["default"],
+                   resnet_skip_time_act=[False], class_embed_type=unset, num_class_embeds=unset, class_embeddings_concat=[False], addition_embed_type=unset, encoder_hid_dim=unset,
+                   encoder_hid_dim_type=unset, attention_type=["default"], cross_attention_norm=unset, center_input_sample=[False], downsample_padding=[1], mid_block_scale_factor=[1],
+                   resnet_out_scale_factor=[1]),
+        VAE: dict(norm_num_groups=[config["vae_groups"]], act_fn=silu, scaling_factor=[config["vae_scale"]], shift_factor=[None, 0], latents_mean=unset, latents_std=unset,
+                  layers_per_block=[count(VAE, r"encoder\.down_blocks\.0\.resnets\.(\d+)\.")], down_block_types=[["DownEncoderBlock2D"] * levels], up_block_types=[["UpDecoderBlock2D"] * levels],
+                  mid_block_add_attention=[any(k.startswith("encoder.mid_block.attentions.") for k in w.parts[VAE])], use_quant_conv=[True]),
+        TEXT: dict(hidden_act=["quick_gelu"], num_attention_heads=[config["text_heads"]], layer_norm_eps=[1e-5], num_hidden_layers=[count(TEXT, r"(?:text_model\.)?encoder\.layers\.(\d+)\.")]),
+    }
+
+
+def require_own_configs(w, config):
+    """Ends where a folder's configuration is of another network than the one that is run below: the certificate would vouch for it."""
+
+    def same(a, b):
+        number = lambda v: isinstance(v, (int, float)) and not isinstance(v, bool)
+        return math.isclose(a, b, rel_tol=1e-6) if number(a) and number(b) else type(a) is type(b) and a == b
+
+    for prefix, rules in config_rules(w, config).items():
+        path, said = w.configs[prefix]
+        for key, allowed in rules.items():
+            fits = lambda value: any(same(value, a) for a in allowed)
+            if key in said and not fits(said[key]) and not (isinstance(said[key], list) and said[key] and all(map(fits, said[key]))):
+                sys.exit(f"the weights are of another network than this script computes, though of the same shapes; file: {path}; key: {key}; expected: {json.dumps(allowed[0])}; found: {json.dumps(said[key])}")
+
+
 def renamed(key, rules):
     for pattern, text in rules:
         key = re.sub(pattern, text, key)
@@ -125,7 +176,7 @@ class Weights:
     """Tensors of any layout under CompVis names; remembers which of them were read."""
 
     def __init__(self, path, trust):
-        self.metadata, self.parts, self.used = {}, {}, {}
+        self.metadata, self.parts, self.used, self.configs = {}, {}, {}, {}
         if path.is_dir():
             for prefix, folder in DIFFUSERS.items():
                 file = weights_in(path / folder)
@@ -133,8 +184,10 @@ class Weights:
                     sys.exit(f"{path}: no weights in {folder}/")
                 self.parts[prefix], metadata = load_file(file, trust)
                 self.metadata.update(metadata)
+                self.configs[prefix] = config_beside(file)
             head = weights_in(path / "tadp")
-            self.all = load_file(head, trust)[0] if head else {}
+            self.all, metadata = load_file(head, trust) if head else ({}, {})
+            self.metadata.update(metadata)
         else:
             self.all, self.metadata = load_file(path, trust)
             unets = (*PLACES[UNET], AVERAGED, "unet.down_blocks.")
@@ -461,11 +514,11 @@ def config_of(w):
         part = lambda key: json.loads(w.metadata["tadp." + key])
         unet, vae, text, given = part("unet"), part("vae"), part("text"), part("input")
         return dict(heads=unet["num_heads"], groups=unet["norm_groups"], vae_groups=vae["norm_groups"], text_heads=text["heads"], begin=text["begin_token"], end=text["end_token"],
-                    vocabulary=text["vocabulary"], length=text["length"], scale=given["latent"]["scale"], mean=given["mean"], deviation=given["deviation"], prompt=part("prompt")["parts"],
+                    vocabulary=text["vocabulary"], length=text["length"], vae_scale=vae["latent_scale"], scale=given["latent"]["scale"], mean=given["mean"], deviation=given["deviation"], prompt=part("prompt")["parts"],
                     max_depth=next((h["depth"]["max_depth"] for h in json.loads(w.metadata.get("tadp.heads", "[]")) if "depth" in h), 10.0))
     if width.shape[0] not in PRESETS:
         sys.exit(f"a UNet of {width.shape[0]} channels is no known network, and the file does not describe itself")
-    config = dict(PRESETS[width.shape[0]], mean=[127.5] * 3, deviation=[127.5] * 3, scale=1.0 if width.shape[0] == 48 else SCALE, prompt=[], max_depth=10.0)
+    config = dict(PRESETS[width.shape[0]], mean=[127.5] * 3, deviation=[127.5] * 3, scale=1.0 if width.shape[0] == 48 else SCALE, vae_scale=1.0 if width.shape[0] == 48 else SCALE, prompt=[], max_depth=10.0)
     if w.parts == {} and w.place[VAE].endswith("encoder_vq."):
         config["scale"] = 1.0
     config["prompt"].append("caption" if TEXT + "final_layer_norm.weight" in w else "averaged_eos")
@@ -528,6 +581,8 @@ def main():
     args = parser.parse_args()
     w, stage = Weights(args.model, args.trust), Stages()
     config = config_of(w)
+    if w.configs:
+        require_own_configs(w, config)
     ids = [config["begin"]] + [int(t) for t in args.tokens.split(",") if t]
     ids = ids[:config["length"] - 1]
     ids = [ids + [config["end"]] * (config["length"] - len(ids))]

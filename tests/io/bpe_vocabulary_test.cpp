@@ -194,6 +194,27 @@ TEST_CASE("a vocabulary is written as the files of transformers") {
   CHECK(same(read_bpe_vocabulary(folder / "", {}, size), plain));
 }
 
+TEST_CASE("a list of merges may have Windows' line ends and a byte order mark") {
+  scratch::Folder const folder;
+  write(folder / "list", merge_text(three));
+  auto const plain = read_bpe_vocabulary(folder / "list", {}, size);
+  std::string windows = "\xef\xbb\xbf" + merge_text(three);
+  for (auto at = windows.find('\n'); at != std::string::npos; at = windows.find('\n', at + 2)) windows.insert(at, 1, '\r');
+  write(folder / "merges.txt", windows);
+  CHECK(same(read_bpe_vocabulary(folder / "merges.txt", {}, size), plain));
+  write(folder / "vocab.json", vocab_of(three).dump());
+  CHECK(same(read_bpe_vocabulary(folder / "", {}, size), plain));
+}
+
+TEST_CASE("a folder without a vocabulary is told, with what is looked for") {
+  scratch::Folder const folder;
+  auto const none = error_of([&] { read_bpe_vocabulary(folder / "", {}, size); });
+  check(none, Errc::io, "the folder holds no vocabulary");
+  CHECK(none->where().expected == "vocab.json with merges.txt, or tokenizer.json");
+  write(folder / "vocab.json", vocab_of(three).dump());
+  check(error_of([&] { read_bpe_vocabulary(folder / "", {}, size); }), Errc::argument, "merges.txt, named or beside it");
+}
+
 TEST_CASE("damaged lists of merges are refused with the line") {
   auto const lines = [](Merges const& merges) { return fault(merge_text(merges)); };
   check(fault(""), Errc::format, "empty");

@@ -45,6 +45,7 @@ TEST_CASE("a caption file is read, members of others are passed over") {
   CHECK(!file.entries()[1].class_label);
   CHECK(found(file, "a.png") == "one");
   CHECK(file_of(folder, "{}").entries().empty());
+  CHECK(found(file_of(folder, "\xef\xbb\xbf{\"a.png\": {\"captions\": [\"one\"]}}"), "a.png") == "one");  // as editors on Windows save it
 }
 
 TEST_CASE("pictures are found by path, name and stem") {

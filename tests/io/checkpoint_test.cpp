@@ -161,6 +161,9 @@ TEST_CASE("what is no model is told by its content") {
   CHECK(contains(refuse("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4265380512\n"), "git lfs pull"));
   CHECK(contains(refuse("<!DOCTYPE html><html><body>Sign in</body></html>"), "web page"));
   CHECK(contains(refuse("\n <html>"), "web page"));
+  CHECK(contains(refuse("PK\x05\x06" + std::string(18, '\0')), "an empty zip archive"));
+  CHECK(contains(refuse("abc"), "a file of a few bytes"));
+  CHECK(contains(refuse("\x01\x02\x03", "model.safetensors"), "not finished"));
   CHECK(contains(refuse("GGUF\x03\0\0\0"s + std::string(64, '\1')), "GGUF"));
   CHECK(contains(refuse("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"s), "picture"));
   CHECK(contains(refuse("\xff\xd8\xff\xe0\0\x10JFIF"s), "picture"));

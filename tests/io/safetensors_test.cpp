@@ -406,8 +406,10 @@ TEST_CASE("S40 shard index") {
     refuse_set(Errc::key, shards.map("a.safetensors", "c.safetensors", "b.safetensors"));
   }
   SUBCASE("with a shard that is missing") {
-    CHECK(
-        contains(refuse_set(Errc::io, shards.map("a.safetensors", "a.safetensors", "c.safetensors")), "c.safetensors"));
+    auto const index = shards.map("a.safetensors", "a.safetensors", "c.safetensors");
+    auto const text = refuse_set(Errc::io, index);
+    CHECK(contains(text, "a shard is missing; file: " + (shards.dir.path / "c.safetensors").string()));
+    CHECK(contains(text, "expected: the file that " + index.string() + " lists for 1 tensors"));
   }
   SUBCASE("with a tensor in two shards") {
     shards.dir.put(
@@ -423,8 +425,9 @@ TEST_CASE("S40 shard index") {
     CHECK(contains(refuse_set(Errc::key, shards.map("a.safetensors", "a.safetensors", "a.safetensors")), "absent"));
   }
   SUBCASE("that does not list a tensor") {
-    CHECK(contains(refuse_set(Errc::key, shards.index(R"({"weight_map":{"x":"a.safetensors","z":"b.safetensors"}})")),
-                   "key: y"));
+    auto const index = shards.index(R"({"weight_map":{"x":"a.safetensors","z":"b.safetensors"}})");
+    CHECK(contains(refuse_set(Errc::key, index), "file: " + index.string() +
+                                                     "; key: y; expected: listed for a.safetensors; found: not listed for it"));
   }
   SUBCASE("that is no index") {
     for (auto const* text :

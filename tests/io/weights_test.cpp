@@ -131,6 +131,26 @@ TEST_CASE("one table tells all that does not fit, and nothing is changed") {
   CHECK(std::all_of(w.flat(), w.flat() + w.list().floats(), [](float v) { return v == 0.0F; }));
 }
 
+TEST_CASE("parts that a pass does not read do not bury a misspelt name") {
+  scratch::Folder const folder;
+  auto list = std::make_shared<td::ParameterList>();
+  list->add("first_stage_model.encoder.conv_in.weight", {2}, td::Init::zero, true);
+  list->add("cond_stage_model.transformer.text_model.final_layer_norm.weight", {2}, td::Init::zero, true);
+  std::vector<float> const two(2, 1.0F);
+  std::vector<td::TensorToWrite> tensors;
+  for (char const* const name : {"first_stage_model.encoder.conv_in.wieght", "first_stage_model.decoder.conv_in.weight", "first_stage_model.post_quant_conv.bias", "decode_head.conv_seg.bias", "model.diffusion_model.out.0.bias", "stray",
+                                 "cond_stage_model.transformer.text_model.final_layer_norm.weight"})
+    tensors.push_back({name, td::Dtype::F32, {2}, {}, two});
+  td::write_safetensors(folder / "w.safetensors", tensors);
+  td::Weights<td::Cpu> w(td::Cpu(1), list);
+  auto const e = error_of([&] { td::load_weights(w, {folder / "w.safetensors"}); });
+  CHECK(says(e, "1 missing, 0 of another shape, 2 extra"));
+  CHECK(says(e, "the file has first_stage_model.encoder.conv_in.wieght"));
+  CHECK_FALSE(says(e, "decoder"));
+  // Where extra names are refused, every one is told.
+  CHECK(says(error_of([&] { td::load_weights(w, {folder / "w.safetensors"}, {.extra = td::ExtraKeys::refuse}); }), "6 extra"));
+}
+
 TEST_CASE("extra names, other formats, files that are not there") {
   scratch::Folder const folder;
   auto const list = some_parameters();

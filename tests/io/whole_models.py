@@ -7,6 +7,8 @@ makes Stable Diffusion 1.5 (in half precision; 2.2 GB a file) or its small liken
 mmsegmentation's head. What the program converts to CompVis has to be the model again after diffusers' own conversion.
 Prints seconds and peak memory of each pass, from the start of the program to its end. Exits with 1 on any difference.
 
+A folder whose config.json is of another network with the same shapes has to be refused by the program and by the certificate's maker.
+
 With --vocab, what the program converts to diffusers has to be a tokenizer that transformers pads with, in the program's ids.
 
   whole_models.py PROGRAM [--size tiny|sd15] [--picture 64x64] [--only diffusers.ckpt] [--folder FOLDER] [--vocab VOCAB.gz]
@@ -133,6 +135,19 @@ def judge_tokenizer(program, vocabulary, compvis):
         shutil.rmtree(folder)
 
 
+def refuses_others(program, folder):
+    """A configuration of another network, which shapes do not tell: neither converted nor certified, and the key is named."""
+    for name, key, value in (("text_encoder", "hidden_act", "gelu"), ("text_encoder", "num_attention_heads", 2), ("text_encoder", "layer_norm_eps", 1e-6), ("unet", "attention_head_dim", 16), ("unet", "norm_eps", 1e-6),
+                             ("unet", "norm_num_groups", 16), ("unet", "flip_sin_to_cos", False), ("vae", "scaling_factor", 0.5), ("vae", "norm_num_groups", 4)):
+        path = folder / name / "config.json"
+        before = path.read_text()
+        path.write_text(json.dumps({**json.loads(before), key: value}))
+        for what, command in (("convert", (program, "convert", folder, "--layout", "compvis", "--out", folder.parent / "none.safetensors")), ("certificate", (sys.executable, CERTIFICATE, folder))):
+            error, _, _ = run(*command)
+            check(error is not None and f"file: {path}; key: {key}; " in error, f"{what} refuses {name}/config.json with {key} {value}" + ("" if error is None else f": {error[-200:]}"))
+        path.write_text(before)
+
+
 def files(folder, make_all, head):
     """Each whole model in turn: its path and what saves it."""
     unet, vae, text = saved(folder, "unet"), saved(folder, "vae"), saved(folder, "text_encoder")
@@ -206,6 +221,7 @@ def main():
         if error:
             sys.exit(error)
         print(f"     converted to CompVis in {seconds:.1f} s, peak {peak:.0f} MiB", flush=True)
+        refuses_others(options.program, folder)
         judge_conversion(folder, load_file(folder.parent / "compvis.safetensors"))
         if options.vocab:
             judge_tokenizer(options.program.resolve(), options.vocab, folder.parent / "compvis.safetensors")

@@ -161,6 +161,13 @@ TEST_CASE("learned tokens that do not fit are told apart") {
   CHECK(nothing.status == 2);
   CHECK(nothing.says("key: --learned-token"));
 
+  auto const second = folder / "second.safetensors";
+  std::filesystem::copy_file(learned_token(folder, 768), second);
+  auto const twice = run(folder, command + quoted(folder / "token768.safetensors") + " --learned-token " + quoted(second), "TADP_VOCAB=");
+  CHECK(twice.status == 2);
+  CHECK(twice.says("file: " + second.string() + "; key: <mine>"));
+  CHECK(twice.says("found: that of " + (folder / "token768.safetensors").string()));
+
   auto const shared = scratch::shared_folder();
   if (!shared) {
     MESSAGE("skipped: no shared data (set TADP_SHARED)");

@@ -105,6 +105,32 @@ TEST_CASE("a model goes through every layout and comes back to the last bit") {
   CHECK(unknown.says("compvis"));
 }
 
+TEST_CASE("a folder whose configuration is of another network is shown, and neither run nor converted") {
+  if (skipped()) return;
+  scratch::Folder const folder;
+  test_models::write_tiny(folder / "tiny.safetensors");
+  REQUIRE(run(folder, "convert " + quoted(folder / "tiny.safetensors") + " --layout diffusers --out " + quoted(folder / "sd")).status == 0);
+  auto const path = folder / "sd/text_encoder/config.json";
+  auto config = nlohmann::json::parse(run_program::text_of(path));
+  config["hidden_act"] = "gelu";
+  write_text(path, config.dump());
+  tadp::write_png(folder / "street.png", tadp::render_street(5, {.width = 64, .height = 64}).picture);
+  for (std::string const command : {"features " + quoted(folder / "street.png") + " --model " + quoted(folder / "sd") + " --out " + quoted(folder / "out"), "segment " + quoted(folder / "street.png") + " --model " + quoted(folder / "sd") + " --out " + quoted(folder / "labels"),
+                                    "convert " + quoted(folder / "sd") + " --layout compvis --out " + quoted(folder / "out"), "convert " + quoted(folder / "sd") + " --layout diffusers --out " + quoted(folder / "out"),
+                                    "class-embeddings --names cat --model " + quoted(folder / "sd") + " --out " + quoted(folder / "out")}) {
+    auto const outcome = run(folder, command);
+    CAPTURE(command);
+    CAPTURE(outcome.err);
+    CHECK(outcome.status == 3);
+    CHECK(outcome.says("file: " + path.string() + "; key: hidden_act; expected: \"quick_gelu\"; found: \"gelu\""));
+    CHECK_FALSE(std::filesystem::exists(folder / "out"));
+  }
+  auto const shown = run(folder, "inspect " + quoted(folder / "sd") + " --json");
+  CHECK(shown.status == 0);
+  CHECK(shown.says("key: hidden_act"));
+  CHECK(shown.json()["config_departures"][0]["found"] == "\"gelu\"");
+}
+
 TEST_CASE("a diffusers folder has the tokenizer that is named, or is said to lack one") {
   if (skipped()) return;
   scratch::Folder const folder;
