@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which of the known networks a model's weights are, told by their shapes.
-// Shapes do not tell heads and groups of norms: those are the known network's that has the same shapes, and a config.json
-// that says otherwise is refused.
+// Which of the known networks a model's weights are, told by their shapes. Heads and groups of norms, which shapes do not
+// tell, are those of the known network with the same shapes; a config.json that says otherwise is refused.
 #pragma once
 
 #include "tadp/core/config.hpp"
