@@ -194,18 +194,6 @@ TEST_CASE("a vocabulary is written as the files of transformers") {
   CHECK(same(read_bpe_vocabulary(folder / "", {}, size), plain));
 }
 
-TEST_CASE("a list of merges may have Windows' line ends and a byte order mark") {
-  scratch::Folder const folder;
-  write(folder / "list", merge_text(three));
-  auto const plain = read_bpe_vocabulary(folder / "list", {}, size);
-  std::string windows = "\xef\xbb\xbf" + merge_text(three);
-  for (auto at = windows.find('\n'); at != std::string::npos; at = windows.find('\n', at + 2)) windows.insert(at, 1, '\r');
-  write(folder / "merges.txt", windows);
-  CHECK(same(read_bpe_vocabulary(folder / "merges.txt", {}, size), plain));
-  write(folder / "vocab.json", vocab_of(three).dump());
-  CHECK(same(read_bpe_vocabulary(folder / "", {}, size), plain));
-}
-
 TEST_CASE("a folder without a vocabulary is told, with what is looked for") {
   scratch::Folder const folder;
   auto const none = error_of([&] { read_bpe_vocabulary(folder / "", {}, size); });
@@ -219,6 +207,7 @@ TEST_CASE("damaged lists of merges are refused with the line") {
   auto const lines = [](Merges const& merges) { return fault(merge_text(merges)); };
   check(fault(""), Errc::format, "empty");
   check(fault("c a\nca t</w>\na b\n"), Errc::format, "version");
+  check(fault("\xef\xbb\xbf" + merge_text(three)), Errc::format, "byte order mark");
   check(fault(version), Errc::format, "found: 0");
   check(fault("#version: 0.2"), Errc::format, "found: 0");
   check(lines({"c a", "ca t</w>"}), Errc::format, "too short");
@@ -230,6 +219,7 @@ TEST_CASE("damaged lists of merges are refused with the line") {
   check(lines({"c a", "a ", "a b"}), Errc::format, "line 3");
   check(lines({"c\ta", "a b", "b c"}), Errc::format, "line 2");
   check(lines({"c a", "a\rb c", "b c"}), Errc::format, "line 3");
+  check(fault("#version: 0.2\r\nc a\r\na b\r\nb c\r\n"), Errc::format, "Windows");
   check(lines({"c a", "a b", "c a"}), Errc::key, "line 4");
   check(lines({"ab c", "a bc", "b c"}), Errc::key, "same token");
   check(lines({"a b", "bb c", "b c"}), Errc::key, "bb");

@@ -41,24 +41,22 @@ inline constexpr std::string_view version_mark = "#version:";
 /// Whether a text begins as lists of merges do: with a line that names its version.
 inline bool is_merge_list(std::string_view text) { return text.substr(0, std::min<std::size_t>(text.find('\n'), 200)).find(version_mark) != std::string_view::npos; }
 
-/// The first `count` merges after the version line (all, where that is not given); lines end as on Unix or on Windows, and are
-/// parts of `text`.
+/// The first `count` merges after the version line (all, where that is not given). The lines are parts of `text`.
 /// Error(format) with the number of the line; Error(limit) where there are more than `most`.
 inline std::vector<BpeLine> read_merge_lines(std::string_view text, std::optional<std::size_t> count, std::size_t most, std::string const& file) {
-  if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+  if (text.starts_with(byte_order_mark)) throw Error(Errc::format, "a list of merges begins with a byte order mark: store it without", {.file = file, .key = "line 1"});
   if (!is_merge_list(text))
     throw Error(Errc::format, "a list of merges has no version line", {.file = file, .key = "line 1", .expected = "#version: 0.2", .found = printable(text.substr(0, text.find('\n')), 80)});
   std::vector<BpeLine> lines;
   std::size_t number = 1;
   for (std::size_t at = std::min(text.find('\n'), text.size() - 1) + 1; at < text.size() && (!count || lines.size() < *count);) {
     std::size_t const end = std::min(text.find('\n', at), text.size());
-    std::string_view line = text.substr(at, end - at);
-    if (line.ends_with('\r')) line.remove_suffix(1);  // Git on Windows makes such ends; a carriage return that is meant is a letter here
+    std::string_view const line = text.substr(at, end - at);
     at = end + 1;
     ++number;
     auto const space = line.find(' ');
     if (space == std::string_view::npos || space == 0 || space + 1 == line.size() || line.find_first_of(" \r\t", space + 1) != std::string_view::npos || line.find_first_of("\r\t") < space)
-      throw Error(Errc::format, "a line of a list of merges is no pair",
+      throw Error(Errc::format, line.ends_with('\r') ? "a list of merges has Windows' line ends: store it with plain ones" : "a line of a list of merges is no pair",
                   {.file = file, .key = "line " + std::to_string(number), .expected = "two tokens with a space between", .found = line.empty() ? "a blank line" : printable(line, 80)});
     if (lines.size() >= most)
       throw Error(Errc::limit, "there are more merges than the vocabulary has tokens for", {.file = file, .expected = std::to_string(most), .found = "more"});
