@@ -115,7 +115,7 @@ TEST_CASE("a folder whose configuration is of another network is shown, and neit
   config["hidden_act"] = "gelu";
   write_text(path, config.dump());
   tadp::write_png(folder / "street.png", tadp::render_street(5, {.width = 64, .height = 64}).picture);
-  for (std::string const command : {"features " + quoted(folder / "street.png") + " --model " + quoted(folder / "sd") + " --out " + quoted(folder / "out"), "segment " + quoted(folder / "street.png") + " --model " + quoted(folder / "sd") + " --out " + quoted(folder / "labels"),
+  for (std::string const& command : {"features " + quoted(folder / "street.png") + " --model " + quoted(folder / "sd") + " --out " + quoted(folder / "out"), "segment " + quoted(folder / "street.png") + " --model " + quoted(folder / "sd") + " --out " + quoted(folder / "labels"),
                                     "convert " + quoted(folder / "sd") + " --layout compvis --out " + quoted(folder / "out"), "convert " + quoted(folder / "sd") + " --layout diffusers --out " + quoted(folder / "out"),
                                     "class-embeddings --names cat --model " + quoted(folder / "sd") + " --out " + quoted(folder / "out")}) {
     auto const outcome = run(folder, command);
