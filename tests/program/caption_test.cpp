@@ -68,7 +68,7 @@ TEST_CASE("the summary says how many pictures were asked for, and an interruptio
   });
   self = &server;
   std::string const command = "caption '" + (folder / "photos").string() + "' --endpoint " + server.address() + " --out '" + (folder / "captions.json").string() + "'";
-  auto const stopped = run(folder, command + " --quiet", "timeout --preserve-status -s INT 2");
+  auto const stopped = run(folder, command + " --quiet", "timeout --foreground --preserve-status -s INT 2");
   CAPTURE(stopped.err);
   CHECK(stopped.status == 130);
   CHECK(std::count(stopped.err.begin(), stopped.err.end(), '\n') == 1);
