@@ -3,6 +3,7 @@
 // threads go backwards, which only a race could change.
 #pragma once
 
+#include "../golden/sanitized.hpp"
 #include "../host_cuda.hpp"
 #include "against_plain.hpp"
 
@@ -41,8 +42,8 @@ struct OnHostKernels {
 };
 
 /// Trials of each operation, or what TADP_TRIALS says, for tools that take their time: a kernel has 50 of them, though now and
-/// then nobody wants its gradient.
-inline int const shapes = std::getenv("TADP_TRIALS") != nullptr ? std::max(1, std::atoi(std::getenv("TADP_TRIALS"))) : 64;
+/// then nobody wants its gradient. Under the address sanitizer 16 reach every line, and take a minute in place of five.
+inline int const shapes = std::getenv("TADP_TRIALS") != nullptr ? std::max(1, std::atoi(std::getenv("TADP_TRIALS"))) : TADP_TEST_SANITIZED ? 16 : 64;
 
 /// The passes of one trial: forward, and backward where it is given.
 template <class Compare, class Forward>
