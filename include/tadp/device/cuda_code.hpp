@@ -36,7 +36,7 @@ struct CompiledCode {
   }
 };
 
-/// What kernels.cuh was compiled for. Null in a program without kernels, which has nothing that could fail to run.
+/// What kernels.cu was compiled for. Null in a program without kernels, which has nothing that could fail to run.
 [[gnu::weak]] CompiledCode compiled_code();
 
 }  // namespace tadp::cuda

@@ -63,7 +63,7 @@ struct Rows {
 
   TADP_DEVICE bool there() const { return data != nullptr; }
   /// Whether channels c, c + 1, ... of every pixel may be moved `count` at a time, c being a multiple of it.
-  bool in(int count) const {
+  bool moves_by(int count) const {
     return stride % count == 0 && reinterpret_cast<std::uintptr_t>(data) % (static_cast<std::size_t>(count) * sizeof(T)) == 0;
   }
   TADP_DEVICE T* pixel(index_t p) const { return data + p * stride; }
@@ -91,7 +91,7 @@ template <int Count>
 TADP_DEVICE Together<float, Count> together(float const* data, index_t c) {
   return *reinterpret_cast<TogetherInMemory<float, Count> const*>(data + c);
 }
-inline bool in(int count, float const* data) { return reinterpret_cast<std::uintptr_t>(data) % (static_cast<std::size_t>(count) * sizeof(float)) == 0; }
+inline bool moves_by(int count, float const* data) { return reinterpret_cast<std::uintptr_t>(data) % (static_cast<std::size_t>(count) * sizeof(float)) == 0; }
 /// use(constant 4) where elements may be moved four at a time, use(constant 1) where they may not.
 template <class Use>
 void for_step(bool in_fours, Use const& use) {

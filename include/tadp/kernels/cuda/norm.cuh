@@ -104,7 +104,7 @@ struct Normalise {
 
   bool fits(index_t channels) const {
     Statistics const& s = norm.stats;
-    return channels % Step == 0 && norm.x.in(Step) && y.in(Step) && s.stride % Step == 0 && in(Step, s.mean) && in(Step, s.second) && in(Step, norm.w) && in(Step, norm.b);
+    return channels % Step == 0 && norm.x.moves_by(Step) && y.moves_by(Step) && s.stride % Step == 0 && moves_by(Step, s.mean) && moves_by(Step, s.second) && moves_by(Step, norm.w) && moves_by(Step, norm.b);
   }
   TADP_DEVICE void operator()(index_t p, index_t group) const {
     index_t const c = group * Step, segment = quotient(p, norm.positions);
@@ -189,7 +189,7 @@ struct LayerNorm {
   index_t pixels, channels;
   float eps;
 
-  bool fits() const { return channels % Step == 0 && x.in(Step) && y.in(Step) && in(Step, w) && in(Step, b); }
+  bool fits() const { return channels % Step == 0 && x.moves_by(Step) && y.moves_by(Step) && moves_by(Step, w) && moves_by(Step, b); }
   index_t blocks() const { return blocks_for(pixels, pixels_a_block); }
   template <class Block>
   TADP_DEVICE void operator()(Block& block) const {

@@ -25,7 +25,7 @@ struct TextAttention {
   Rows<float> log_sum;
   Rows<T> map;  ///< may be empty
 
-  bool fits() const { return g.keys <= most_keys && g.width <= widest && g.width % Step == 0 && q.in(Step) && k.in(Step); }
+  bool fits() const { return g.keys <= most_keys && g.width <= widest && g.width % Step == 0 && q.moves_by(Step) && k.moves_by(Step); }
   index_t blocks() const { return g.pictures * blocks_for(g.queries, query_rows) * (map.there() ? 1 : blocks_for(g.heads, warps)); }
   template <class Block>
   TADP_DEVICE void operator()(Block& block) const {

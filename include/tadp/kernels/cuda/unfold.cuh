@@ -16,7 +16,7 @@ struct Unfold {
   index_t first;
   Rows<T> patches;
 
-  bool fits() const { return s.in.c % Step == 0 && x.in(Step) && patches.in(Step); }
+  bool fits() const { return s.in.c % Step == 0 && x.moves_by(Step) && patches.moves_by(Step); }
   TADP_DEVICE void operator()(index_t p, index_t group) const {
     index_t const line = quotient(first + p, s.out.w), n = quotient(line, s.out.h), c = group * Step;
     index_t const top = (line - n * s.out.h) * s.g.stride - s.g.pad_top, left = (first + p - line * s.out.w) * s.g.stride - s.g.pad_left;
